@@ -1,0 +1,232 @@
+"""What every module may lean on: errors with an exit code, seeds folded from names, atomic files, workers, the machine.
+
+    UseError    wrong use or missing input   -> one line, exit code 2
+    CheckError  a check failed               -> one line, exit code 1
+
+PyTorch is imported inside the functions that need it, so that `v2sbench --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import hashlib
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+    from tqdm import tqdm
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+__all__ = [
+    "CheckError",
+    "UseError",
+    "atomic",
+    "choose",
+    "device",
+    "environment",
+    "fold",
+    "jobs",
+    "parallel",
+    "progress",
+    "rng",
+    "setup_determinism",
+    "sha256_file",
+    "short_digest",
+    "suggest",
+    "unit",
+]
+
+
+class UseError(Exception):
+    """Wrong use or missing input. The message says what was wrong, the value, what is allowed, and the next command."""
+
+
+class CheckError(Exception):
+    """A check ran and failed (a regression, a claim without data)."""
+
+
+# ---------------------------------------------------------------- names
+
+
+def suggest(name: str, options: Iterable[str]) -> str:
+    """`", did you mean 'x'?"` for the nearest of `options`, or an empty string."""
+    near = difflib.get_close_matches(name, list(options), n=1, cutoff=0.5)
+    return f", did you mean {near[0]!r}?" if near else ""
+
+
+def choose(kind: str, name: str, options: Mapping[str, T]) -> T:
+    """`options[name]`; UseError with the nearest name where there is none.
+
+    kind: what is chosen, as the user knows it ("split", "model", "card key"); it stands in the message.
+    """
+    if name in options:
+        return options[name]
+    known = ", ".join(sorted(options))
+    raise UseError(f"unknown {kind} {name!r}{suggest(name, options)} (known: {known})")
+
+
+# ---------------------------------------------------------------- seeds and digests
+
+
+def fold(seed: int, *parts: object) -> int:
+    """A 63-bit seed from a seed and names: the same on every machine, independent for different names."""
+    text = "\x1f".join([str(seed), *map(str, parts)])
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def rng(seed: int, *parts: object) -> np.random.Generator:
+    """A numpy generator seeded by `fold(seed, *parts)`."""
+    return np.random.default_rng(fold(seed, *parts))
+
+
+def unit(seed: int, *parts: object) -> float:
+    """A stateless uniform draw in [0, 1) from the hash of the parts (53 bits)."""
+    return (fold(seed, *parts) >> 10) / float(1 << 53)
+
+
+def sha256_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def short_digest(lines: Iterable[str]) -> str:
+    """First 16 hex digits of the SHA-256 of the sorted lines, each followed by a newline: the name of a list."""
+    text = "".join(f"{line}\n" for line in sorted(lines))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+# ---------------------------------------------------------------- files
+
+
+@contextlib.contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; move it there on success, remove it on failure.
+
+    The body makes either a file or a folder at the yielded path. An existing target is replaced.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    draft = holder / path.name
+    try:
+        yield draft
+        if draft.is_dir() and path.is_dir():
+            os.replace(path, holder / "replaced")
+        os.replace(draft, path)
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+# ---------------------------------------------------------------- workers and progress
+
+
+def jobs(n: int | None = None) -> int:
+    """Worker processes to use: `n`, else `V2S_JOBS`, else the processors this process may run on."""
+    if n is None:
+        text = os.environ.get("V2S_JOBS", "")
+        if text and not text.isdigit():
+            raise UseError(f"V2S_JOBS={text!r} is not a number of processes; unset it or give e.g. V2S_JOBS=4")
+        n = int(text) if text else len(os.sched_getaffinity(0))
+    if n < 1:
+        raise UseError(f"jobs must be at least 1, not {n}")
+    return n
+
+
+def progress(iterable: Iterable[T] | None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[T]:
+    """The one progress bar of the suite: on stderr, with rate and time left; quiet under `V2S_QUIET=1`."""
+    from tqdm import tqdm
+
+    quiet = os.environ.get("V2S_QUIET") == "1"
+    return tqdm(iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=0.5, smoothing=0.05)
+
+
+def _single_threaded(function: Callable[[T], R], item: T) -> R:
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    return function(item)
+
+
+def parallel(
+    function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None, desc: str | None = None
+) -> Iterator[R]:
+    """Yield `function(item)` for each item, in order, from worker processes of one thread each.
+
+    joblib carries it: loky workers on one machine, any registered backend (dask, ray) on a cluster. With one job it
+    runs in this process. An exception of a worker is raised here.
+    """
+    import joblib
+
+    count = globals()["jobs"](jobs)
+    todo = list(items)
+    bar = progress(total=len(todo), desc=desc) if desc else contextlib.nullcontext()
+    with bar as shown:
+        if count == 1 or len(todo) < 2:
+            results: Iterable[Any] = (function(item) for item in todo)
+        else:
+            pool = joblib.Parallel(n_jobs=count, return_as="generator")
+            results = pool(joblib.delayed(_single_threaded)(function, item) for item in todo)
+        for result in results:
+            if shown is not None:
+                shown.update()
+            yield result
+
+
+# ---------------------------------------------------------------- the machine
+
+_RECORDED = ("torch", "torchaudio", "numpy", "scipy", "av", "soundfile", "opencv-python-headless", "pesq", "pystoi",
+             "jiwer", "pocketsphinx", "openai-whisper")  # fmt: skip
+
+
+def environment() -> dict[str, str]:
+    """Versions, processor, threads and device: what a number depends on beside the code and the data."""
+    found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    for name in _RECORDED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    import torch
+
+    found["threads"] = str(torch.get_num_threads())
+    found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
+    found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return found
+
+
+def device(name: str = "auto") -> torch.device:
+    """The device to compute on: `auto` takes the first GPU where there is one; UseError when a named one is missing."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise UseError(f"unknown device {name!r}{suggest(name, ['cpu', 'cuda', 'auto'])} (known: auto, cpu, cuda)")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UseError(f"device {name!r} asked for, but PyTorch {torch.__version__} sees no GPU; use --device cpu")
+    return torch.device(name)
+
+
+def setup_determinism(seed: int, threads: int | None = None) -> None:
+    """Seed PyTorch and ask it for deterministic kernels; fix the threads, since sums depend on their number."""
+    import torch
+
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.manual_seed(seed)
+    if threads is not None:
+        torch.set_num_threads(threads)
