@@ -37,7 +37,6 @@ __all__ = [
     "device",
     "environment",
     "fold",
-    "jobs",
     "parallel",
     "progress",
     "rng",
@@ -46,6 +45,7 @@ __all__ = [
     "short_digest",
     "suggest",
     "unit",
+    "worker_count",
 ]
 
 
@@ -133,7 +133,7 @@ def atomic(path: Path) -> Iterator[Path]:
 # ---------------------------------------------------------------- workers and progress
 
 
-def jobs(n: int | None = None) -> int:
+def worker_count(n: int | None = None) -> int:
     """Worker processes to use: `n`, else `V2S_JOBS`, else the processors this process may run on."""
     if n is None:
         text = os.environ.get("V2S_JOBS", "")
@@ -153,26 +153,18 @@ def progress(iterable: Iterable[T] | None = None, *, total: int | None = None, d
     return tqdm(iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=0.5, smoothing=0.05)
 
 
-def _single_threaded(function: Callable[[T], R], item: T) -> R:
-    import cv2
-    import torch
-
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    return function(item)
-
-
 def parallel(
     function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None, desc: str | None = None
 ) -> Iterator[R]:
-    """Yield `function(item)` for each item, in order, from worker processes of one thread each.
+    """Yield `function(item)` for each item, in order, from worker processes.
 
-    joblib carries it: loky workers on one machine, any registered backend (dask, ray) on a cluster. With one job it
-    runs in this process. An exception of a worker is raised here.
+    joblib carries it: loky workers on one machine (each with its share of the threads, one where jobs = processors),
+    any registered backend (dask, ray) on a cluster. With one job it runs in this process. A worker's exception is
+    raised here.
     """
     import joblib
 
-    count = globals()["jobs"](jobs)
+    count = worker_count(jobs)
     todo = list(items)
     bar = progress(total=len(todo), desc=desc) if desc else contextlib.nullcontext()
     with bar as shown:
@@ -180,7 +172,7 @@ def parallel(
             results: Iterable[Any] = (function(item) for item in todo)
         else:
             pool = joblib.Parallel(n_jobs=count, return_as="generator")
-            results = pool(joblib.delayed(_single_threaded)(function, item) for item in todo)
+            results = pool(joblib.delayed(function)(item) for item in todo)
         for result in results:
             if shown is not None:
                 shown.update()
