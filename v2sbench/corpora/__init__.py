@@ -124,7 +124,7 @@ class Coverage:
 
     @property
     def label(self) -> str:
-        """"" when complete or without a fixed size, else ``partial 900/1000``; a surplus fills no gap elsewhere."""
+        """Empty when complete or without a fixed size, else ``partial 900/1000``; a surplus fills no gap elsewhere."""
         total = self.expected
         if total is None:
             return ""
@@ -218,11 +218,11 @@ class Corpus:
     """Whether a clip of the corpus could have this id; imported lists are checked by it."""
     fake: Callable[[Path], None]
     """Writes a miniature in the true on-disk layout with real media bytes, for tests."""
-    inventory: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    inventory: Mapping[str, int] = field(default_factory=dict)
     """Speaker -> usable clips of a full copy; empty when there is no fixed or no measured count."""
     generate: Callable[..., object] | None = None
     """Embedded corpora: ``generate(root, **size)`` makes the corpus at `root` unless it is there with that size."""
-    known_lists: Mapping[str, KnownList] = field(default_factory=lambda: MappingProxyType({}))
+    known_lists: Mapping[str, KnownList] = field(default_factory=dict)
     """Digest (first 16 hex of the SHA-256 of the sorted lines) -> a published list."""
 
     @property
