@@ -225,8 +225,8 @@ class Params:
     """Seed of everything that draws."""
     threads: int
     """Threads of a training process; sums depend on it, so it is part of the recipe."""
-    corpora: tuple[str, ...]
-    """Corpora to prepare."""
+    corpora: Mapping[str, str]
+    """Corpora to prepare: name -> the file whose content stands for the raw corpus (see docs/decisions.md)."""
     splits: Mapping[str, Any]
     """Split name -> {corpus: name}."""
     pretrain_split: str
@@ -243,6 +243,8 @@ class Params:
     """Recogniser for the WER."""
     protocol: str
     """Scoring protocol."""
+    scan: tuple[str, ...] = ()
+    """Corpora on disk whose files are counted anew on every `dvc repro`."""
     demo: Mapping[str, Any] = field(default_factory=dict)
     """Size of the embedded corpora."""
     override: Mapping[str, Any] = field(default_factory=dict)
