@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -228,38 +229,28 @@ def _tell(path: Path | str, recording: Recording) -> None:
 
 
 class _Pictures:
-    """Samples a stream of pictures at 25 fps by time stamps, holding one picture."""
+    """Collects decoded pictures with their times; at the end samples them at 25 fps."""
 
     def __init__(self, stream: Any, origin: float, colour: bool) -> None:
         self.origin, self.colour = origin, colour
         self.duration = float(1 / stream.average_rate) if stream.average_rate else 1 / FPS
-        self.out: list[UInt8] = []
-        self.held: UInt8 | None = None
-        self.time = 0.0
-        self.lost = self.corrupt = self.stray = 0
+        self.times: list[float] = []
+        self.pictures: list[UInt8] = []
+        self.corrupt = 0
 
     def add(self, frame: av.VideoFrame) -> None:
-        expected = self.time + self.duration if self.held is not None else 0.0
+        expected = self.times[-1] + self.duration if self.times else 0.0
         time = expected if frame.time is None else frame.time - self.origin
-        if self.held is not None and time <= self.time:
-            self.stray += 1
-            return
         if time - expected > MAX_GAP:
-            raise MediaError("undecodable", f"time stamps jump from {self.time:.2f} s to {time:.2f} s")
-        if time - expected > self.duration / 2:
-            self.lost += round((time - expected) / self.duration)
+            raise MediaError("undecodable", f"time stamps jump from {expected:.2f} s to {time:.2f} s")
+        picture = self._pixels(frame)
+        if self.pictures and picture.shape != self.pictures[0].shape:
+            raise MediaError("undecodable", f"the picture changes from {self.pictures[0].shape} to {picture.shape}")
+        self.times.append(time)
+        self.pictures.append(picture)
         self.corrupt += bool(frame.is_corrupt)
-        picture = self._picture(frame)
-        if self.held is not None and picture.shape != self.held.shape:
-            raise MediaError("undecodable", f"the picture changes from {self.held.shape} to {picture.shape}")
-        self._emit(time, picture if self.held is None else self.held)
-        self.held, self.time = picture, time
 
-    def _emit(self, until: float, picture: UInt8) -> None:
-        while len(self.out) / FPS < until - TOLERANCE:
-            self.out.append(picture)
-
-    def _picture(self, frame: av.VideoFrame) -> UInt8:
+    def _pixels(self, frame: av.VideoFrame) -> UInt8:
         if self.colour:
             return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
         if frame.format.name not in _LUMA_FIRST:
@@ -269,20 +260,42 @@ class _Pictures:
         full = frame.format.name.startswith("yuvj") or frame.color_range == 2
         return luma.copy() if full else np.asarray(_FULL_RANGE[luma])
 
+    def _mended(self) -> list[float]:
+        """Times of the pictures, evenly spaced where stamps run backwards in a stream that lost nothing.
+
+        FFmpeg mixes up the stamps of two pictures that begin in one packet of an MPEG program stream, which happens
+        when pictures are smaller than 2 kB; their number and order stay right.
+        """
+        even = [self.times[0] + k * self.duration for k in range(len(self.times))]
+        backwards = any(a >= b for a, b in pairwise(self.times))
+        apart = max(abs(a - b) for a, b in zip(self.times, even, strict=True))
+        return even if backwards and apart < 1.5 * self.duration else self.times
+
     def finish(self, path: Path, damage: list[str], declared: float) -> UInt8:
-        if self.held is None:
+        if not self.pictures:
             raise MediaError("truncated", f"{path}: not one picture can be decoded")
-        end = self.time + self.duration
-        self._emit(end, self.held)
-        if self.lost:
-            damage.append(f"{self.lost} pictures lost, the one before held")
+        out: list[UInt8] = []
+        held, now, lost, stray = self.pictures[0], -self.duration, 0, 0
+        for time, picture in zip(self._mended(), self.pictures, strict=True):
+            if time <= now:
+                stray += 1
+                continue
+            lost += max(0, round((time - now) / self.duration) - 1)
+            while len(out) / FPS < time - TOLERANCE:
+                out.append(held)
+            held, now = picture, time
+        end = now + self.duration
+        while len(out) / FPS < end - TOLERANCE:
+            out.append(held)
+        if lost:
+            damage.append(f"{lost} pictures lost, the one before held")
         if self.corrupt:
             damage.append(f"{self.corrupt} pictures decoded with errors")
-        if self.stray:
-            damage.append(f"{self.stray} pictures with time stamps out of order dropped")
+        if stray:
+            damage.append(f"{stray} pictures with time stamps out of order dropped")
         if declared - end > 0.5:
             damage.append(f"the picture ends at {end:.2f} s of {declared:.2f} s declared")
-        return np.stack(self.out)
+        return np.stack(out)
 
 
 class _Sounds:
