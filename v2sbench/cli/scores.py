@@ -1,0 +1,137 @@
+"""The verbs that judge: score, table, gate, accept."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH, Verb, need_split
+from v2sbench.runtime import UseError
+
+__all__ = ["VERBS"]
+
+
+def _score_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("system", nargs="?", metavar="SYSTEM", help="a system whose audio `synth` made; needs --split")
+    parser.add_argument("--split", metavar="S", help="take clips, references and texts from this split")
+    parser.add_argument(
+        "--wavs", type=Path, metavar="DIR", help="any system's audio: DIR/<speaker>/<clip>.wav or DIR/<clip>.wav"
+    )
+    parser.add_argument("--refs", type=Path, metavar="DIR", help="references for --wavs without a split")
+    parser.add_argument("--texts", type=Path, metavar="FILE", help="`clip<TAB>text` lines, for the WER without a split")
+    parser.add_argument("--grammar", choices=("grid",), help="read the texts from GRID file names instead")
+    parser.add_argument("--name", metavar="NAME", help="what to call the system of --wavs (default: its folder's name)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="default: results/measured/S/SYSTEM.jsonl; required without a split"
+    )
+    parser.add_argument("--protocol", default="v2sbench-1", metavar="P", help="default: v2sbench-1")
+    parser.add_argument("--asr", metavar="A", help="recogniser, or `none` (default: that of params.yaml)")
+    parser.add_argument("--metrics", metavar="M,M", help="only these (default: all of the protocol)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="worker processes (default: $V2S_JOBS, else all processors)"
+    )
+
+
+def run_score(args: argparse.Namespace) -> None:
+    """Wavs and references -> one JSON line a clip."""
+    from v2sbench.scoring import score
+
+    if args.split:
+        system, wavs, refs, clips, texts = _from_split(args)
+        out = args.out or MEASURED / args.split / f"{system}.jsonl"
+    else:
+        system, wavs, refs, clips, texts = _from_folders(args)
+        out = args.out
+    if not wavs.is_dir():
+        hint = "" if args.wavs else f"; run: v2sbench synth {system} --split {args.split}"
+        raise UseError(f"no folder {wavs} with the audio of {system}{hint}")
+    asr = _asr(args)
+    summary = score(
+        wavs, refs, clips, texts if asr else None, out, protocol=args.protocol, asr=asr, jobs=args.jobs, system=system,
+        metrics=args.metrics.split(",") if args.metrics else None,
+    )  # fmt: skip
+    print(summary)
+
+
+Task = tuple[str, Path, Path, list[str], dict[str, str] | None]
+
+
+def _from_split(args: argparse.Namespace) -> Task:
+    """System, wavs, references, clips and texts of a scoring by split."""
+    from v2sbench.clips import read_split
+
+    if bool(args.system) == bool(args.wavs):
+        raise UseError("with --split, name either a SYSTEM or --wavs DIR; see: v2sbench score --help")
+    for option in ("refs", "texts", "grammar"):
+        if getattr(args, option) is not None:
+            raise UseError(f"--{option} does not go with --split: the split has its own")
+    table = read_split(need_split(args.split))
+    rows = [row for row in table.rows if row.subset == "test"]
+    if not rows:
+        raise UseError(f"split {args.split} has no test clips; it is for pre-training")
+    system = args.system or args.name or args.wavs.resolve().name
+    refs = AUDIO / args.split / TRUTH
+    if not refs.is_dir():
+        raise UseError(f"no references {refs}; run: v2sbench synth {TRUTH} --split {args.split}")
+    wavs = args.wavs or AUDIO / args.split / system
+    texts = {row.id: row.text for row in rows if row.text is not None}
+    return system, wavs, refs, [row.id for row in rows], texts or None
+
+
+def _from_folders(args: argparse.Namespace) -> Task:
+    """System, wavs, references, clips and texts of a scoring of two folders."""
+    for option in ("wavs", "refs", "out"):
+        if getattr(args, option) is None:
+            raise UseError(f"without --split, --{option} is needed; see: v2sbench score --help")
+    if args.system:
+        raise UseError(f"a SYSTEM ({args.system!r}) needs --split; without one, give --name to name --wavs")
+    if args.texts and args.grammar:
+        raise UseError("--texts and --grammar exclude each other")
+    if not args.refs.is_dir():
+        raise UseError(f"no folder {args.refs} with references")
+    clips = sorted(str(path.relative_to(args.refs).with_suffix("")) for path in args.refs.rglob("*.wav"))
+    if not clips:
+        raise UseError(f"no .wav file under {args.refs}")
+    texts = _texts(args.texts) if args.texts else _grid_texts(clips) if args.grammar else None
+    return args.name or args.wavs.resolve().name, args.wavs, args.refs, clips, texts
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """`clip<TAB>text` lines; UseError names the line that is none."""
+    texts: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        clip, tab, text = line.partition("\t")
+        if not tab or not clip or not text.strip():
+            raise UseError(f"{path}:{number}: not `clip<TAB>text`: {line[:60]!r}")
+        texts[clip] = text.strip().lower()
+    return texts
+
+
+def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
+    """The sentences that GRID file names spell."""
+    from v2sbench.corpora.grid import text_of
+
+    return {clip: text_of(clip.rsplit("/", 1)[-1]) for clip in clips}
+
+
+def _asr(args: argparse.Namespace) -> str | None:
+    """The recogniser to use: the option, else the profile's, else GRID's grammar; None for `none`."""
+    from v2sbench.card import PARAMS, load_params
+
+    name = args.asr or (load_params().asr if PARAMS.exists() else "grid-grammar")
+    return None if name == "none" else str(name)
+
+
+VERBS = {
+    "score": Verb(
+        summary="audio -> PESQ, STOI, ESTOI, WER of every clip; any system's, with or without a split",
+        examples=(
+            "score v2a-mel-s-speaker-tuned --split demo-seen",
+            "score --split grid4-seen --wavs my-system/",
+            "score --wavs mine/ --refs truth/ --grammar grid --out mine.jsonl",
+        ),
+        options=_score_options,
+        run=run_score,
+    ),
+}

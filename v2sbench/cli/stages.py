@@ -1,0 +1,178 @@
+"""The verbs of the pipeline up to the audio: prepare, split, train, synth; and speak, which does one video."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split
+from v2sbench.runtime import UseError
+
+__all__ = ["VERBS"]
+
+
+def _prepare_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", metavar="CORPUS", help="a name of `v2sbench list corpora`")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="the corpus (default: $V2S_DATA/CORPUS, else data/CORPUS)"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the clips go (default: clips/CORPUS)")
+    parser.add_argument("--roi", default="auto", metavar="NAME", help="landmark provider (default: auto)")
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="worker processes (default: $V2S_JOBS, else all processors)"
+    )
+    parser.add_argument(
+        "--scan", action="store_true", help="only write count and digest of its files to clips/CORPUS.scan.tsv"
+    )
+
+
+def run_prepare(args: argparse.Namespace) -> None:
+    """Corpus -> clips; an embedded corpus is made first, as large as params.yaml says."""
+    from v2sbench.card import load_params
+    from v2sbench.clips import prepare
+    from v2sbench.corpora import corpus, root_of
+
+    item = corpus(args.corpus)
+    root = root_of(item, args.root)
+    if args.scan:
+        _write_scan(root, CLIPS / f"{item.name}.scan.tsv")
+        return
+    if item.generate is not None:
+        item.generate(root, **load_params().demo)
+    report = prepare(item, root, args.out or CLIPS / item.name, jobs=args.jobs, roi=args.roi)
+    print(report)
+
+
+def _write_scan(root: Path, out: Path) -> None:
+    """Count and digest of (path, size) of every file under `root`: what stands for a raw corpus in the pipeline."""
+    from v2sbench.runtime import atomic, short_digest
+
+    files = [path for path in root.rglob("*") if path.is_file()]
+    digest = short_digest(f"{path.relative_to(root)}\t{path.stat().st_size}" for path in files)
+    with atomic(out) as draft:
+        draft.write_text(f"files\tdigest\n{len(files)}\t{digest}\n", encoding="utf-8")
+    print(f"{root}: {len(files)} files, digest {digest}")
+
+
+def _split_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("split", metavar="SPLIT", help="a name of `v2sbench list splits`")
+    parser.add_argument(
+        "--list", dest="listing", type=Path, metavar="FILE", help="import `subset<TAB>speaker/clip` lines instead"
+    )
+    parser.add_argument("--clips", type=Path, metavar="DIR", help="prepared clips (default: clips/CORPUS)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the split goes (default: splits/SPLIT)")
+
+
+def run_split(args: argparse.Namespace) -> None:
+    """Clips -> split.tsv and the speaker embedding of every clip of it."""
+    from v2sbench.clips import write_split
+    from v2sbench.corpora import split
+    from v2sbench.identity import embed_split
+
+    item = split(args.split)
+    clips, out = args.clips or CLIPS / item.corpus, args.out or SPLITS / item.name
+    if not (clips / "index.tsv").exists():
+        raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
+    print(write_split(item, clips, out, args.listing))
+    embed_split(out, clips)
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("variant", metavar="VARIANT", help="a name of `v2sbench list models`")
+    parser.add_argument("--split", required=True, metavar="S", help="a prepared split")
+    parser.add_argument(
+        "--init", type=Path, metavar="FILE", help="weights to start from (default: those the card names)"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: models/weights/S/VARIANT.safetensors")
+    parser.add_argument("--fresh", action="store_true", help="do not resume an interrupted run")
+
+
+def run_train(args: argparse.Namespace) -> None:
+    """Split -> weights."""
+    from v2sbench.card import load_params
+    from v2sbench.train import train_variant
+
+    need_split(args.split)
+    weights = train_variant(
+        args.variant, args.split, params=load_params(), out=args.out, init=args.init, resume=not args.fresh
+    )
+    print(weights)
+
+
+def _synth_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "system", metavar="SYSTEM", help="a trained variant, or ground-truth, griffin-lim, noise, other-sentence"
+    )
+    parser.add_argument("--split", required=True, metavar="S", help="a prepared split")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="default: models/weights/S/SYSTEM.safetensors")
+    parser.add_argument("--vocoder", default="griffin-lim", metavar="NAME", help="default: griffin-lim")
+    parser.add_argument("--subset", default="test", metavar="NAME", help="train, val or test (default: test)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: audio/S/SYSTEM")
+
+
+def run_synth(args: argparse.Namespace) -> None:
+    """System x split -> wavs."""
+    from v2sbench.card import load_params
+    from v2sbench.synthesis import synth
+
+    need_split(args.split)
+    folder = synth(
+        args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
+        subset=args.subset,
+    )  # fmt: skip
+    print(folder)
+
+
+def _speak_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("video", type=Path, metavar="VIDEO", help="a film of one talking face; its sound is not read")
+    parser.add_argument("--model", required=True, type=Path, metavar="WEIGHTS", help="a trained V2A .safetensors")
+    parser.add_argument("--voice", type=Path, metavar="WAV", help="a recording of the voice to speak with")
+    parser.add_argument("--landmarks", type=Path, metavar="NPZ", help="68-point landmarks, where there are some")
+    parser.add_argument("--out", required=True, type=Path, metavar="WAV", help="the speech, 24 kHz")
+
+
+def run_speak(args: argparse.Namespace) -> None:
+    """Silent video in, speech out."""
+    from v2sbench.synthesis import speak
+
+    for option in ("video", "model", "voice", "landmarks"):
+        path = getattr(args, option)
+        if path is not None and not path.is_file():
+            raise UseError(f"no file {path} (the {option})")
+    print(speak(args.video, args.model, args.out, voice=args.voice, landmarks=args.landmarks))
+
+
+VERBS = {
+    "prepare": Verb(
+        summary="corpus -> clips (mouth crops and sound); makes an embedded corpus first",
+        examples=("prepare demo", "prepare grid --root /corpora/grid --jobs 8"),
+        options=_prepare_options,
+        run=run_prepare,
+    ),
+    "split": Verb(
+        summary="clips -> a split: which clip is for training, validation, test; and the speakers' embeddings",
+        examples=("split demo-seen", "split grid4-seen --list my-list.tsv"),
+        options=_split_options,
+        run=run_split,
+    ),
+    "train": Verb(
+        summary="split -> weights of one variant",
+        examples=("train a2a-mel-s --split demo-audio", "train v2a-mel-s-speaker-tuned --split demo-seen"),
+        options=_train_options,
+        run=run_train,
+    ),
+    "synth": Verb(
+        summary="weights -> the audio of a split's test clips",
+        examples=("synth ground-truth --split demo-seen", "synth v2a-mel-s-speaker-tuned --split demo-seen"),
+        options=_synth_options,
+        run=run_synth,
+    ),
+    "speak": Verb(
+        summary="one silent video -> speech",
+        examples=(
+            "speak face.mp4 --model models/weights/demo-seen/v2a-mel-s-speaker-tuned.safetensors --out said.wav",
+        ),
+        options=_speak_options,
+        run=run_speak,
+    ),
+}
