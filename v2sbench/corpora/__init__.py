@@ -37,8 +37,6 @@ __all__ = [
     "Subset",
     "corpus",
     "discover",
-    "leaked",
-    "refuse_leak",
     "root_of",
     "scan_of",
     "split",
@@ -332,24 +330,3 @@ def scan_of(item: Corpus, root: Path | str | None = None) -> Scan:
             f"see: v2sbench doctor {item.name} --root {path}"
         )
     return scan
-
-
-def leaked(trained: Mapping[str, Subset], scored: Mapping[str, Subset]) -> tuple[str, ...]:
-    """Test clips of the assignment `scored` on which a model of the assignment `trained` was trained, sorted."""
-    return tuple(sorted(name for name, part in scored.items() if part == "test" and trained.get(name) == "train"))
-
-
-def refuse_leak(trained_on: Split, scored_on: Split, ids: Iterable[str]) -> None:
-    """UseError when a model trained on one split may not be scored on the other: test clips among its training ones.
-
-    Splits of different corpora share no clip, whatever the names.
-    """
-    if trained_on.corpus != scored_on.corpus:
-        return
-    names = list(ids)
-    found = leaked(trained_on.assign(names), scored_on.assign(names))
-    if found:
-        raise UseError(
-            f"a model trained on {trained_on.name} was trained on {len(found)} test clips of {scored_on.name} "
-            f"({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}); score it with --split {trained_on.name}"
-        )

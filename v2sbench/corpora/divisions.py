@@ -1,4 +1,4 @@
-"""The ways in which corpora are divided: by a hash of each clip, by speaker, by rank within a speaker.
+"""The ways in which corpora are divided (by a hash of each clip, by speaker, by rank) and the guard between divisions.
 
 Every draw is ``unit(SEED, corpus, "seen", clip id)``: one number in [0, 1) a clip, for ever. The seed is a constant and
 no setting, since two people's numbers compare only on one division. All hash splits of a corpus read the same number,
@@ -7,15 +7,25 @@ so a clip is never in the training part of one and in the test part of another, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Literal
 
 from v2sbench.corpora import SUBSETS, Split, Subset
-from v2sbench.runtime import unit
+from v2sbench.runtime import UseError, unit
 
-__all__ = ["SEED", "SHARES", "overlap_split", "place", "pretraining_split", "seen_split", "unseen_split"]
+__all__ = [
+    "SEED",
+    "SHARES",
+    "leaked",
+    "overlap_split",
+    "place",
+    "pretraining_split",
+    "refuse_leak",
+    "seen_split",
+    "unseen_split",
+]
 
 SEED = 1
 """Of every division in the suite."""
@@ -74,19 +84,17 @@ def seen_split(
         identity="seen",
         expected=counts,
         exact=False,
-        subset=partial(_by_hash, corpus=corpus, speakers=members, shares=shares),
+        subset=partial(_by_hash, corpus=corpus, speakers=members, edges=(shares[0], shares[0] + shares[1])),
         wer=wer,
         grammar=grammar,
     )
 
 
-def _by_hash(
-    clip: str, *, corpus: str, speakers: frozenset[str] | None, shares: tuple[float, float, float]
-) -> Subset | None:
+def _by_hash(clip: str, *, corpus: str, speakers: frozenset[str] | None, edges: tuple[float, float]) -> Subset | None:
     if speakers is not None and speaker_of(clip) not in speakers:
         return None
     where = place(corpus, clip)
-    return "train" if where < shares[0] else "val" if where < shares[0] + shares[1] else "test"
+    return "train" if where < edges[0] else "val" if where < edges[1] else "test"
 
 
 def unseen_split(
@@ -182,6 +190,27 @@ def pretraining_split(name: str, corpus: str, description: str, *, val: float = 
         identity="seen",
         expected={"train": None, "val": None},
         exact=False,
-        subset=partial(_by_hash, corpus=corpus, speakers=None, shares=(1 - val, val + 1.0, 0.0)),
+        subset=partial(_by_hash, corpus=corpus, speakers=None, edges=(1 - val, 1.0)),
         wer=False,
     )
+
+
+def leaked(trained: Mapping[str, Subset], scored: Mapping[str, Subset]) -> tuple[str, ...]:
+    """Test clips of the assignment `scored` on which a model of the assignment `trained` was trained, sorted."""
+    return tuple(sorted(name for name, part in scored.items() if part == "test" and trained.get(name) == "train"))
+
+
+def refuse_leak(trained_on: Split, scored_on: Split, ids: Iterable[str]) -> None:
+    """UseError when a model trained on one split may not be scored on the other: test clips among its training ones.
+
+    Splits of different corpora share no clip, whatever the names.
+    """
+    if trained_on.corpus != scored_on.corpus:
+        return
+    names = list(ids)
+    found = leaked(trained_on.assign(names), scored_on.assign(names))
+    if found:
+        raise UseError(
+            f"a model trained on {trained_on.name} was trained on {len(found)} test clips of {scored_on.name} "
+            f"({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}); score it with --split {trained_on.name}"
+        )

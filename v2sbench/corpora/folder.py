@@ -28,13 +28,13 @@ class File:
 
     @property
     def stem(self) -> str:
-        """File name up to the first dot: ``1_2_3_4.normalized.txt`` -> ``1_2_3_4``."""
-        return self.path.name.split(".", 1)[0]
+        """File name up to the last dot."""
+        return self.path.stem
 
     @property
     def suffix(self) -> str:
-        """Lower-case file name from the first dot: ``.normalized.txt``."""
-        return self.path.name[len(self.stem) :].lower()
+        """Lower-case file name from the last dot: ``.mpg``."""
+        return self.path.suffix.lower()
 
     @property
     def fault(self) -> str | None:

@@ -1,0 +1,101 @@
+"""GRID's sentences: a closed grammar of six words, whose stem in a file name tells the text, and their word times.
+
+No label file is needed: over 32,870 published labels the stem's text never disagreed with the label.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["ALIGN_RATE", "GRAMMAR", "Word", "fault_of", "read_align", "stem_of", "stems", "text_of"]
+
+DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+GRAMMAR: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("command", {"b": "bin", "l": "lay", "p": "place", "s": "set"}),
+    ("colour", {"b": "blue", "g": "green", "r": "red", "w": "white"}),
+    ("preposition", {"a": "at", "b": "by", "i": "in", "w": "with"}),
+    ("letter", {letter: letter for letter in "abcdefghijklmnopqrstuvxyz"}),
+    ("digit", {"z": "zero", **{str(k): word for k, word in enumerate(DIGITS, 1)}}),
+    ("adverb", {"a": "again", "n": "now", "p": "please", "s": "soon"}),
+)
+"""The six slots of a sentence in order: name, and sign in the stem -> word. 64,000 sentences in all."""
+
+_SIGNS = tuple({word: sign for sign, word in words.items()} for _, words in GRAMMAR)
+
+
+def fault_of(stem: str) -> str | None:
+    """Why `stem` names no GRID sentence; None when it does."""
+    if len(stem) != len(GRAMMAR):
+        return f"not a GRID stem: {stem!r} has {len(stem)} signs, not {len(GRAMMAR)}"
+    for k, (sign, (slot, words)) in enumerate(zip(stem.lower(), GRAMMAR, strict=True), 1):
+        if sign not in words:
+            return f"not a GRID stem: {stem!r}, sign {k} is {sign!r}, a {slot} is one of {''.join(words)}"
+    return None
+
+
+def text_of(stem: str) -> str:
+    """``bbaf2n`` -> ``bin blue at f two now``. ValueError, saying which sign is wrong, for any other name."""
+    if fault := fault_of(stem):
+        raise ValueError(fault)
+    return " ".join(words[sign] for sign, (_, words) in zip(stem.lower(), GRAMMAR, strict=True))
+
+
+def stem_of(text: str) -> str:
+    """``bin blue at f two now`` -> ``bbaf2n``, the inverse of `text_of`. ValueError for a text outside the grammar."""
+    said = text.lower().split()
+    if len(said) != len(GRAMMAR):
+        raise ValueError(f"not a GRID sentence: {text!r} has {len(said)} words, not {len(GRAMMAR)}")
+    for word, (slot, words), signs in zip(said, GRAMMAR, _SIGNS, strict=True):
+        if word not in signs:
+            raise ValueError(f"not a GRID sentence: {text!r}, {word!r} is no {slot} ({', '.join(words.values())})")
+    return "".join(signs[word] for word, signs in zip(said, _SIGNS, strict=True))
+
+
+def stems() -> Iterable[str]:
+    """All 64,000 stems, in the order of the grammar."""
+    return map("".join, itertools.product(*(words for _, words in GRAMMAR)))
+
+
+# ---------------------------------------------------------------- word times
+
+ALIGN_RATE = 25_000
+"""Units per second in ``.align`` files, whatever the rate of the sound: 1,000 a video frame."""
+SILENCES = frozenset({"sil", "sp"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Word:
+    """One word with its time."""
+
+    word: str
+    """Lower case."""
+    start: float
+    """Seconds from the start of the clip."""
+    end: float
+    """Seconds from the start of the clip."""
+
+
+def read_align(path: Path) -> tuple[Word, ...]:
+    """The words of an ``.align`` file in order, silences left out.
+
+    Lines are ``start end word`` in 25,000ths of a second. ValueError, with path and line, for any other line and for
+    times that run backwards.
+    """
+    words: list[Word] = []
+    clock = 0
+    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), 1):
+        fields = line.split()
+        if not fields:
+            continue
+        if len(fields) != 3 or not (fields[0].isdigit() and fields[1].isdigit()):
+            raise ValueError(f"{path}, line {number}: {line!r} is not 'start end word'")
+        start, end = int(fields[0]), int(fields[1])
+        if not clock <= start <= end:
+            raise ValueError(f"{path}, line {number}: {line!r} runs backwards (the time before it is {clock})")
+        clock = end
+        if fields[2].lower() not in SILENCES:
+            words.append(Word(word=fields[2].lower(), start=start / ALIGN_RATE, end=end / ALIGN_RATE))
+    return tuple(words)

@@ -1,0 +1,125 @@
+"""Audio-only corpora, for pre-training without labels or pictures: LibriTTS and whatever lies in its layout.
+
+    {train-clean-100, ...}/SPK/CHAP/SPK_CHAP_NNN_NNN.wav   with   SPK_CHAP_NNN_NNN.normalized.txt   beside it
+
+LibriTTS-R and any part of either come in the same layout. Texts are read for completeness; pre-training does not use
+them, and a clip without one is a good clip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from v2sbench.corpora import Clip, Corpus, Problem, Scan, Split
+from v2sbench.corpora.divisions import pretraining_split
+from v2sbench.corpora.fakes import fake_libritts
+from v2sbench.corpora.folder import File, files
+
+__all__ = ["CORPORA", "libritts_corpus", "scan", "words_of"]
+
+_STEM = re.compile(r"(\d+)_(\d+)_\d+_\d+")
+_SUFFIXES = (".wav", ".flac")
+"""Sounds, best first: what was distributed before what was made of it."""
+_TEXT = ".normalized.txt"
+_STRIPPED = re.compile(r"[^\w' ]+|_+")
+_QUOTE_MARKS = re.compile(r"(?<!\w)'+|'+(?!\w)")
+
+
+def words_of(text: str) -> str:
+    """Lower-case words separated by one space: ``"Don't," he said.`` -> ``don't he said``. Accents stay."""
+    plain = _STRIPPED.sub(" ", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\n", " "))
+    return " ".join(_QUOTE_MARKS.sub(" ", plain).split())
+
+
+def scan(root: Path) -> Scan:
+    """Find the utterances below `root`, wherever in it the folders of speakers begin.
+
+    A sound whose name is no utterance's, that is empty, or that lies under another speaker or chapter than its name
+    says, is a problem. The same utterance found twice (LibriTTS beside LibriTTS-R) counts once, the first by path.
+    """
+    texts: dict[tuple[Path, str], Path] = {}
+    copies: defaultdict[str, list[File]] = defaultdict(list)
+    problems: list[Problem] = []
+    for file in files(root):
+        if file.path.name.endswith(_TEXT):
+            texts[file.path.parent, file.path.name.removesuffix(_TEXT)] = file.path
+        elif file.suffix in _SUFFIXES:
+            if reason := _fault(file):
+                problems.append(Problem(path=file.path, reason=reason))
+            else:
+                copies[file.stem].append(file)
+    clips: list[Clip] = []
+    superseded: list[Path] = []
+    layouts: Counter[str] = Counter()
+    for stem, found in copies.items():
+        best, *others = sorted(found, key=lambda file: (_SUFFIXES.index(file.suffix), str(file.path)))
+        superseded += [file.path for file in others]
+        speaker = stem.split("_", 1)[0]
+        layouts["/".join([*best.parts[:-2], "SPK", "CHAP", f"*{best.suffix}"])] += 1
+        text = texts.get((best.path.parent, stem))
+        clips.append(
+            Clip(
+                id=f"{speaker}/{stem}",
+                speaker=speaker,
+                media=best.path,
+                text=words_of(text.read_text(encoding="utf-8", errors="replace")) if text else None,
+                video=False,
+            )
+        )
+    return Scan(
+        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
+        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
+        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
+        superseded=tuple(superseded),
+    )
+
+
+def _fault(file: File) -> str | None:
+    if file.fault:
+        return file.fault
+    match = _STEM.fullmatch(file.stem)
+    if match is None:
+        return f"not an utterance's name: {file.stem!r} is not SPK_CHAP_NNN_NNN"
+    if file.parts[-2:] != (match[1], match[2]):
+        return f"not in the folder {match[1]}/{match[2]} that its name tells"
+    return None
+
+
+def _is_id(clip: str) -> bool:
+    speaker, _, stem = clip.partition("/")
+    match = _STEM.fullmatch(stem)
+    return match is not None and match[1] == speaker
+
+
+def libritts_corpus(
+    name: str,
+    *,
+    title: str,
+    licence: str,
+    url: str = "",
+    val: float = 0.01,
+    generate: Callable[..., object] | None = None,
+) -> Corpus:
+    """A corpus in LibriTTS's layout, with one pre-training split of its own name.
+
+    val: share of the clips that validate. generate: for an embedded corpus, what makes it.
+    """
+    split: Split = pretraining_split(name, name, f"{title}: pre-training, {val:.0%} for validation, no test", val=val)
+    return Corpus(
+        name=name,
+        title=title,
+        licence=licence,
+        url=url,
+        kind="audio",
+        scan=scan,
+        splits=(split,),
+        is_id=_is_id,
+        fake=fake_libritts,
+        generate=generate,
+    )
+
+
+CORPORA = (libritts_corpus("libritts", title="LibriTTS", licence="CC BY 4.0", url="https://www.openslr.org/60/"),)
