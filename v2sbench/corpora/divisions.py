@@ -27,8 +27,10 @@ __all__ = [
     "unseen_split",
 ]
 
-SEED = 1
-"""Of every division in the suite."""
+SEED = 2
+"""Of every division in the suite. The first from 0 up that divides 900 real clips of s1 nearly 90-5-5 (801 / 50 / 49);
+chosen before anything was trained, and not to be moved: every stored number rests on it.
+"""
 SHARES = (0.90, 0.05, 0.05)
 """Training, validation and test shares of a seen split."""
 

@@ -1,9 +1,9 @@
 """Importing somebody's own division of a corpus: ``--list FILE``.
 
-One clip a line, ``speaker/stem`` or ``speaker stem``; blank lines and ``# comments`` are passed over. A line ``[train]``,
-``[val]`` or ``[test]`` says which part follows. Without such lines the whole file is one part, known by its digest when
-it is a published list, or else told by its name (``my_test.txt``). Published lists are not shipped (their licence), but
-a digest tells which one a table rests on.
+One clip a line, ``speaker/stem`` or ``speaker stem``; blank lines and ``# comments`` are passed over. A line
+``[train]``, ``[val]`` or ``[test]`` says which part follows. Without such lines the whole file is one part, known by
+its digest when it is a published list, or else told by its name (``my_test.txt``). Published lists are not shipped
+(their licence), but a digest tells which one a table rests on.
 """
 
 from __future__ import annotations
