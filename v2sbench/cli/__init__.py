@@ -74,18 +74,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout = None
             return 0
         code, text = _failure(error)
-        print(f"v2sbench: {' '.join(text.split())}", file=sys.stderr)
+        print(f"v2sbench: {text}", file=sys.stderr)
         return code
 
 
 def _failure(error: BaseException) -> tuple[int, str]:
-    """Exit code and line of an expected failure."""
+    """Exit code and text of an expected failure: one line, but a failed check lists what it found."""
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted"
     if isinstance(error, OSError):
         where = f": {error.filename}" if error.filename is not None else ""
         return 2, f"{error.strerror or error}{where}"
-    return (1 if isinstance(error, CheckError) else 2), str(error)
+    return (1, str(error)) if isinstance(error, CheckError) else (2, " ".join(str(error).split()))
 
 
 def entry() -> None:

@@ -1,0 +1,65 @@
+"""What a module of the package imports, read from its source: for the tests of the module order and of the pipeline."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "v2sbench"
+
+
+def module_files() -> dict[str, Path]:
+    """Dotted name of every module of the package -> its file."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = list(path.relative_to(ROOT).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = module_files()
+
+
+def imported(node: ast.AST, *, typing: bool) -> Iterator[str]:
+    """Modules of the package that are imported anywhere below `node`.
+
+    typing: whether imports under `if TYPE_CHECKING:` count; they bring nothing in when the program runs.
+    """
+    if isinstance(node, ast.If) and not typing and "TYPE_CHECKING" in ast.unparse(node.test):
+        for child in node.orelse:
+            yield from imported(child, typing=typing)
+        return
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names if alias.name in MODULES)
+    elif isinstance(node, ast.ImportFrom) and node.module in MODULES and not node.level:
+        for alias in node.names:
+            inner = f"{node.module}.{alias.name}"
+            yield inner if inner in MODULES else node.module
+    for child in ast.iter_child_nodes(node):
+        yield from imported(child, typing=typing)
+
+
+def imports_of(module: str, *, typing: bool) -> set[str]:
+    """Modules of the package that `module` imports, itself not among them."""
+    return set(imported(ast.parse(MODULES[module].read_text(encoding="utf-8")), typing=typing)) - {module}
+
+
+def closure(modules: Iterable[str]) -> set[str]:
+    """`modules` and all that they bring in when they run.
+
+    `v2sbench.corpora` finds the modules beside it by itself, so whoever asks it for a corpus runs all of them. A single
+    module of a package brings the package's `__init__` along, which is then only executed.
+    """
+    found: set[str] = set()
+    todo = list(modules)
+    while todo:
+        module = todo.pop()
+        if module in found:
+            continue
+        found.add(module)
+        todo.extend(imports_of(module, typing=False))
+        if module == "v2sbench.corpora":
+            todo.extend(name for name in MODULES if name.startswith("v2sbench.corpora."))
+    return found
