@@ -20,6 +20,10 @@ def module_files() -> dict[str, Path]:
 
 
 MODULES = module_files()
+DISCOVERY = {"CORPORA", "corpus", "discover", "split", "splits"}
+"""Names of `v2sbench.corpora` behind which all modules of that package run: it finds them by itself."""
+EVERY_CORPUS = "v2sbench.corpora.*"
+"""Stands for all of them."""
 
 
 def imported(node: ast.AST, *, typing: bool) -> Iterator[str]:
@@ -37,20 +41,22 @@ def imported(node: ast.AST, *, typing: bool) -> Iterator[str]:
         for alias in node.names:
             inner = f"{node.module}.{alias.name}"
             yield inner if inner in MODULES else node.module
+            if inner == "v2sbench.corpora" or (node.module == "v2sbench.corpora" and alias.name in DISCOVERY):
+                yield EVERY_CORPUS
     for child in ast.iter_child_nodes(node):
         yield from imported(child, typing=typing)
 
 
 def imports_of(module: str, *, typing: bool) -> set[str]:
     """Modules of the package that `module` imports, itself not among them."""
-    return set(imported(ast.parse(MODULES[module].read_text(encoding="utf-8")), typing=typing)) - {module}
+    found = set(imported(ast.parse(MODULES[module].read_text(encoding="utf-8")), typing=typing))
+    return found - {module}
 
 
 def closure(modules: Iterable[str]) -> set[str]:
     """`modules` and all that they bring in when they run.
 
-    `v2sbench.corpora` finds the modules beside it by itself, so whoever asks it for a corpus runs all of them. A single
-    module of a package brings the package's `__init__` along, which is then only executed.
+    A module of a package brings the package's `__init__` along; that alone runs none of its other modules.
     """
     found: set[str] = set()
     todo = list(modules)
@@ -58,8 +64,11 @@ def closure(modules: Iterable[str]) -> set[str]:
         module = todo.pop()
         if module in found:
             continue
+        if module == EVERY_CORPUS:
+            todo.extend(name for name in MODULES if name.startswith("v2sbench.corpora."))
+            continue
         found.add(module)
         todo.extend(imports_of(module, typing=False))
-        if module == "v2sbench.corpora":
-            todo.extend(name for name in MODULES if name.startswith("v2sbench.corpora."))
+        if module.count(".") > 1:
+            todo.append(module.rpartition(".")[0])
     return found

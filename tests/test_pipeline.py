@@ -1,0 +1,278 @@
+"""The pipeline: every stage depends on what it runs, every profile resolves, and dvc.lock belongs to this tree."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+import pytest
+from imports import MODULES, ROOT, closure, imported
+
+from v2sbench import cli
+from v2sbench.card import card_chain, list_cards, load_card, load_params, read_yaml
+from v2sbench.cli.parser import Parser
+from v2sbench.corpora import corpus, discover, split
+
+PROFILES = {path.stem: path for path in sorted((ROOT / "profiles").glob("*.yaml"))}
+NEVER_DEPS = ("v2sbench", "v2sbench.cli")
+"""The verbs only parse and call, so their help texts retrain nothing; the package itself holds a version number."""
+
+RESOLVE = """
+import json
+from dvc.repo import Repo
+index = Repo(".").index
+index.check_graph()
+print(json.dumps([
+    {
+        "name": stage.addressing,
+        "cmd": stage.cmd,
+        "deps": [dep.def_path for dep in stage.deps if not hasattr(dep, "params")],
+        "params": {dep.def_path: dep.params for dep in stage.deps if hasattr(dep, "params")},
+        "outs": {out.def_path: {"cache": out.use_cache, "push": out.can_push} for out in stage.outs},
+        "always_changed": stage.always_changed,
+    }
+    for stage in index.stages
+]))
+"""
+
+
+@cache
+def stages(profile: str) -> dict[str, dict]:
+    """The stages as DVC resolves dvc.yaml with a profile: addressing name -> cmd, deps, params, outs."""
+    copy = Path(tempfile.mkdtemp(prefix="v2sbench-"))
+    (copy / ".dvc").mkdir()
+    (copy / ".dvc" / "config").write_text(
+        "[core]\n    no_scm = true\n    analytics = false\n    check_update = false\n"
+    )
+    shutil.copy(ROOT / "dvc.yaml", copy)
+    shutil.copy(PROFILES[profile], copy / "params.yaml")
+    shutil.copytree(ROOT / "models", copy / "models", ignore=shutil.ignore_patterns("weights"))
+    done = subprocess.run([sys.executable, "-c", RESOLVE], cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    shutil.rmtree(copy)
+    return {stage["name"]: stage for stage in json.loads(done.stdout)}
+
+
+def commands(stage: dict) -> list[list[str]]:
+    """Argument lists of the `v2sbench` commands of a stage."""
+    lines = [shlex.split(line) for line in stage["cmd"].split("&&")]
+    assert all(line[0] == "v2sbench" for line in lines)
+    return [line[1:] for line in lines]
+
+
+def run_by(verb: str) -> set[str]:
+    """Modules that a verb brings in: those imported by its function and by what that calls within the command line.
+
+    Functions named `_explain...` only word an error, and `_from_folders` scores without a split, which no stage does.
+    """
+    sources = [
+        ast.parse(MODULES[name].read_text(encoding="utf-8")) for name in MODULES if name.startswith("v2sbench.cli.")
+    ]
+    functions = {node.name: node for tree in sources for node in tree.body if isinstance(node, ast.FunctionDef)}
+    found: set[str] = {"v2sbench.runtime"}
+    todo, seen = [cli.VERBS[verb].run.__name__], set()
+    while todo:
+        name = todo.pop()
+        if name in seen or name.startswith("_explain") or name == "_from_folders":
+            continue
+        seen.add(name)
+        found.update(imported(functions[name], typing=False))
+        called = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
+        todo.extend(called & set(functions))
+    return found
+
+
+def code_of(stage: dict) -> set[str]:
+    """Source files that run in a stage."""
+    modules = closure(module for line in commands(stage) for module in run_by(line[0]))
+    kept = [name for name in modules if name not in NEVER_DEPS and not name.startswith("v2sbench.cli.")]
+    return {str(MODULES[name].relative_to(ROOT)) for name in kept}
+
+
+def covers(dep: str, file: str) -> bool:
+    """Whether a dependency is the file or a folder above it."""
+    return file == dep or file.startswith(f"{dep}/")
+
+
+# ---------------------------------------------------------------- stages
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_deps_are_the_code_that_runs(profile):
+    for name, stage in stages(profile).items():
+        if stage["always_changed"]:
+            continue
+        code = code_of(stage)
+        deps = [dep for dep in stage["deps"] if dep.startswith("v2sbench")]
+        assert not [file for file in code if not any(covers(dep, file) for dep in deps)], f"{name} lacks deps"
+        assert not [dep for dep in deps if not any(covers(dep, file) for file in code)], f"{name} has idle deps"
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_commands_are_well_formed(profile):
+    for stage in stages(profile).values():
+        for verb, *arguments in commands(stage):
+            parser = Parser(allow_abbrev=False)
+            cli.VERBS[verb].options(parser)
+            parser.check_options(arguments)
+            parser.parse_args(arguments)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_training_depends_on_its_card_and_on_the_bases_of_it(profile):
+    for name, stage in stages(profile).items():
+        for verb, *arguments in commands(stage):
+            if verb == "train":
+                assert {f"models/{card}.yaml" for card in card_chain(arguments[0])} <= set(stage["params"]), name
+                assert {"seed", "threads", "override"} <= set(stage["params"]["params.yaml"])
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_training_depends_on_the_weights_it_starts_from(profile):
+    params = load_params(PROFILES[profile])
+    for name, stage in stages(profile).items():
+        for verb, *arguments in commands(stage):
+            if verb == "train" and (init := load_card(arguments[0], params).init):
+                assert f"models/weights/{params.pretrain_split}/{init}.safetensors" in stage["deps"], name
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_corpora_and_speech_stay_on_this_machine(profile):
+    """Licensed material never reaches a remote; and only the tables bypass the cache, since that turns off reuse."""
+    for name, stage in stages(profile).items():
+        for path, out in stage["outs"].items():
+            if path.startswith("clips/") or path.endswith("/ground-truth") or path.startswith("splits/"):
+                assert not out["push"], f"{name}: {path}"
+            assert out["cache"] != path.startswith("results/tables/"), f"{name}: {path}"
+
+
+def test_the_demo_has_nothing_that_always_runs():
+    assert not [name for name, stage in stages("demo").items() if stage["always_changed"]]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_all_systems_are_scored_before_the_table(profile):
+    params, found = load_params(PROFILES[profile]), stages(profile)
+    for name in params.v2a_splits:
+        scored = {
+            line[1] for stage in found.values() for line in commands(stage) if line[0] == "score" and line[-1] == name
+        }
+        variants = {
+            f"v2a-{model}-{identity}-{start}"
+            for model in params.models for identity in params.identities for start in ("scratch", "frozen", "tuned")
+        }  # fmt: skip
+        assert scored == variants | {"ground-truth", *params.references}
+        assert f"results/measured/{name}" in found[f"table@{name}"]["deps"]
+
+
+# ---------------------------------------------------------------- profiles
+
+
+def test_params_is_a_profile():
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    assert text == PROFILES[load_params(ROOT / "params.yaml").profile].read_text(encoding="utf-8")
+
+
+def test_profiles_have_the_same_keys():
+    keys = {name: sorted(read_yaml(path)) for name, path in PROFILES.items()}
+    assert {"demo", "smoke", "paper"} <= set(keys)
+    assert all(found == keys["demo"] for found in keys.values())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_profile_names_only_what_there_is(profile):
+    params = load_params(PROFILES[profile])
+    assert params.profile == profile
+    for name, section in params.splits.items():
+        assert split(name).corpus == section["corpus"]
+        assert section["corpus"] in params.corpora
+    assert {*params.v2a_splits, params.pretrain_split} == set(params.splits)
+    for name, source in params.corpora.items():
+        if corpus(name).embedded:
+            assert (ROOT / source).is_file()
+        else:
+            assert source == f"clips/{name}.scan.tsv"
+            assert name in params.scan
+    for card in list_cards(ROOT / "models"):
+        load_card(card, params, ROOT / "models")
+
+
+def test_embedded_corpora_accept_the_sizes_of_every_profile():
+    for item in discover().values():
+        if item.generate is not None:
+            for path in PROFILES.values():
+                inspect.signature(item.generate).bind(Path("x"), **load_params(path).demo)
+
+
+# ---------------------------------------------------------------- the lock
+
+
+LOCK = ROOT / "dvc.lock"
+
+
+def in_git(path: str) -> bool:
+    """Whether git has this path."""
+    done = subprocess.run(["git", "ls-files", "--error-unmatch", path], cwd=ROOT, capture_output=True, check=False)
+    return done.returncode == 0
+
+
+def digest(path: Path) -> str:
+    """DVC's digest of a file, or of a folder of files."""
+    if path.is_file():
+        return hashlib.md5(path.read_bytes()).hexdigest()
+    files = [file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts]
+    entries = [{"md5": digest(file), "relpath": str(file.relative_to(path))} for file in files]
+    text = json.dumps(sorted(entries, key=lambda entry: entry["relpath"].split("/")))
+    return hashlib.md5(text.encode()).hexdigest() + ".dir"
+
+
+@pytest.mark.skipif(not LOCK.exists(), reason="no dvc.lock: the demo was never run here")
+def test_the_lock_belongs_to_this_tree():
+    """The committed table was made by the committed code: after a change, run `make demo` and commit what it writes."""
+    lock = read_yaml(LOCK)["stages"]
+    stale = []
+    for name, stage in stages("demo").items():
+        assert name in lock, f"{name} is not in dvc.lock; run make demo"
+        entry = lock[name]
+        assert entry["cmd"] == stage["cmd"], name
+        files = {item["path"]: item["md5"] for item in [*entry["deps"], *entry["outs"]]}
+        assert set(stage["deps"]) <= set(files), name
+        stale += [f"{name}: {path}" for path, md5 in files.items()
+                  if (path.startswith("v2sbench/") or in_git(path)) and digest(ROOT / path) != md5]  # fmt: skip
+        for file, keys in stage["params"].items():
+            now = read_yaml(ROOT / file if file != "params.yaml" else PROFILES["demo"])
+            stale += [f"{name}: {file} {key}" for key in keys or now if entry["params"][file].get(key) != now[key]]
+    assert not stale, "dvc.lock is of another tree; run make demo and commit dvc.lock and results/tables"
+
+
+# ---------------------------------------------------------------- the set-up
+
+
+def test_lock_file_names_no_index_and_pins_everything():
+    for name in ("requirements.lock", "requirements-nodeps.lock"):
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+            assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!_-]+", line), line
+    assert "torch==2.11.0" in (ROOT / "requirements.lock").read_text(encoding="utf-8").split()
+
+
+def test_make_env_says_what_is_missing(tmp_path):
+    if shutil.which("make") is None:
+        pytest.skip("no make on this machine")
+    for name in ("Makefile", "requirements.lock", "requirements-nodeps.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path)
+    done = subprocess.run(
+        ["make", "env", "PYTHON=python0.0"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode != 0
+    assert "needs Python 3.11" in done.stderr
+    assert not (tmp_path / ".venv").exists()
