@@ -1,0 +1,177 @@
+"""Options of the harness, and the one table that its tests share.
+
+    pytest benchmarks/ --split S [--variant V] [--system NAME=WAVDIR] [--accept [--why REASON]]
+
+Everything the command names is looked for before anything runs; what is missing ends the run with one line that says
+which command makes it. Scoring goes through the command line's own verb, so that the numbers are the pipeline's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from v2sbench import cli, corpora
+from v2sbench.card import list_cards
+from v2sbench.results import MEASURED, group_of
+from v2sbench.runtime import CheckError, UseError, choose
+from v2sbench.sheet import Table
+from v2sbench.tables import TABLES, console, write_tables
+
+AUDIO = Path("audio")
+WEIGHTS = Path("models/weights")
+TRUTH = "ground-truth"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the command line asks for, checked against what is on this disk."""
+
+    split: str
+    """Split."""
+    variants: tuple[str, ...]
+    """Variants that were named; all that there are where empty."""
+    systems: dict[str, Path]
+    """Users' systems: name -> folder of wavs."""
+    accept: bool
+    """Whether the measured table becomes the baseline."""
+    why: str
+    """Why it does."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the split as such was asked for, and not some systems of it."""
+        return not self.variants and not self.systems
+
+
+PLAN = pytest.StashKey[Plan]()
+TABLE = pytest.StashKey[Table]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("v2sbench", "scores, tables and regressions of a split")
+    group.addoption("--split", metavar="S", help="score, tabulate and check this split")
+    group.addoption("--variant", metavar="V", action="append", default=[], help="this variant must be there")
+    group.addoption(
+        "--system", metavar="NAME=WAVDIR", action="append", default=[],
+        help="score a system of your own: WAVDIR/<speaker>/<clip>.wav or WAVDIR/<clip>.wav",
+    )  # fmt: skip
+    group.addoption("--accept", action="store_true", help="make the measured table the baseline instead of comparing")
+    group.addoption("--why", metavar="REASON", default="no reason given", help="with --accept: stands in the baseline")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Check what the options name, before anything is collected or run."""
+    try:
+        plan = _plan(session.config)
+    except UseError as error:
+        raise pytest.UsageError(f"v2sbench: {error}") from None
+    if plan:
+        session.config.stash[PLAN] = plan
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the table under the results, whatever they are."""
+    table = config.stash.get(TABLE, None)
+    if table is not None:
+        terminalreporter.section(f"{table.split}: {TABLES / table.split}.{{md,csv,tex}}")
+        terminalreporter.write_line(console(table))
+
+
+@pytest.fixture(scope="session")
+def plan(pytestconfig: pytest.Config) -> Plan:
+    """What is asked for; skips where no split is named."""
+    found = pytestconfig.stash.get(PLAN, None)
+    if found is None:
+        pytest.skip("needs --split S; see: v2sbench list splits")
+    return found
+
+
+@pytest.fixture(scope="session")
+def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
+    """Score what is missing or stale, write the split's table, and keep it for the summary."""
+    try:
+        for command in commands(plan):
+            cli.run(command)
+        found = write_tables(plan.split)
+    except (UseError, CheckError) as error:
+        pytest.fail(f"v2sbench: {error}", pytrace=False)
+    pytestconfig.stash[TABLE] = found
+    return found
+
+
+# ---------------------------------------------------------------- looking
+
+
+def commands(plan: Plan) -> list[list[str]]:
+    """The `v2sbench` commands that bring the stored scores up to date: those of every system whose audio is here.
+
+    `score` keeps each line whose audio, protocol and recogniser are unchanged, so a fresh file costs a reading. The
+    ground truth comes first: the others are scored against it.
+    """
+    folder = AUDIO / plan.split
+    made = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+    ordered = sorted(made, key=lambda system: (system != TRUTH, system))
+    own = [["score", "--split", plan.split, "--wavs", str(wavs), "--name", name] for name, wavs in plan.systems.items()]
+    return [["score", system, "--split", plan.split] for system in ordered] + own
+
+
+def _plan(config: pytest.Config) -> Plan | None:
+    """The checked options; None without --split. UseError says what is wrong or missing, and what to run."""
+    split = config.getoption("--split")
+    if split is None:
+        for option in ("--variant", "--system", "--accept"):
+            if config.getoption(option):
+                raise UseError(f"{option} needs --split S; see: v2sbench list splits")
+        return None
+    corpora.split(split)
+    plan = Plan(
+        split=split,
+        variants=tuple(config.getoption("--variant")),
+        systems=dict(_system(text) for text in config.getoption("--system")),
+        accept=config.getoption("--accept"),
+        why=config.getoption("--why"),
+    )
+    if not _there(split, TRUTH):
+        _need_split(split)
+        raise UseError(f"{split} has no ground truth to score against; run: v2sbench synth {TRUTH} --split {split}")
+    if plan.systems and not (AUDIO / split / TRUTH).is_dir():
+        folder = AUDIO / split / TRUTH
+        raise UseError(f"no folder {folder} with the references; run: v2sbench synth {TRUTH} --split {split}")
+    cards = dict.fromkeys(list_cards())
+    for variant in plan.variants:
+        choose("variant", variant, cards)
+        if not _there(split, variant):
+            trained = (WEIGHTS / split / f"{variant}.safetensors").is_file()
+            todo = f"v2sbench synth {variant} --split {split}"
+            raise UseError(
+                f"{variant} has no audio on {split}; run: {todo}" if trained else
+                f"{variant} has no weights for {split}; run: v2sbench train {variant} --split {split} && {todo}"
+            )  # fmt: skip
+    return plan
+
+
+def _system(text: str) -> tuple[str, Path]:
+    """NAME=WAVDIR."""
+    name, equals, folder = text.partition("=")
+    if not equals or not name or "/" in name:
+        raise UseError(f"--system must be NAME=WAVDIR, not {text!r}")
+    if group_of(name) != "system":
+        raise UseError(f"--system {name!r} is the name of a system of the suite; give yours another")
+    if not Path(folder).is_dir():
+        raise UseError(f"--system {name}: no folder {folder}")
+    return name, Path(folder)
+
+
+def _there(split: str, system: str) -> bool:
+    """Whether the system has scores, or audio to make them from."""
+    return (AUDIO / split / system).is_dir() or (MEASURED / split / f"{system}.jsonl").is_file()
+
+
+def _need_split(split: str) -> None:
+    """UseError with the command that prepares the split, unless it is prepared."""
+    from v2sbench.cli.parser import need_split
+
+    need_split(split)

@@ -1,0 +1,72 @@
+"""Quality of a split's systems: the table is written and printed, then held against the baseline.
+
+Nothing is asserted before everything was measured; one failure names every cell that moved, in either direction.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from benchmarks.conftest import Plan
+from v2sbench import gate, results
+from v2sbench.metrics import METRICS
+from v2sbench.runtime import CheckError, UseError
+from v2sbench.sheet import Table
+
+
+def test_numbers_are_possible(table: Table) -> None:
+    wrong = [
+        f"{row.system}: {metric} = {cell.value:g}, possible is {METRICS[metric].low:g} to {METRICS[metric].high:g}"
+        for row in table.measured
+        for metric, cell in row.cells.items()
+        if not METRICS[metric].low - 1e-6 <= cell.value <= METRICS[metric].high + 1e-6
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_was_asked_for_has_numbers(plan: Plan, table: Table) -> None:
+    empty = [name for name in (*plan.variants, *plan.systems) if not table.row(name).cells]
+    assert not empty, f"no metric has a value for {', '.join(empty)}; see {results.MEASURED / plan.split}"
+
+
+def test_truth_is_above_the_floors(table: Table) -> None:
+    """A metric by which noise or another sentence beats the ground truth was computed on the wrong files."""
+    rows = {row.system: row for row in table.measured}
+    wrong = []
+    for floor in results.FLOORS:
+        for metric in ("pesq_wb", "stoi", "estoi"):
+            if floor in rows and metric in rows[floor].cells and metric in rows["ground-truth"].cells:
+                low, high = rows[floor].cells[metric].value, rows["ground-truth"].cells[metric].value
+                if low >= high:
+                    wrong.append(f"{metric}: {floor} {low:.3f}, ground truth {high:.3f}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_nothing_moved(plan: Plan, table: Table) -> None:
+    """Two-sided: a number that got better is a change to look at and to accept."""
+    path = gate.BASELINE / f"{plan.split}.csv"
+    if not path.is_file() and not plan.accept:
+        pytest.skip(f"no baseline {path}; --accept makes one")
+    try:
+        if plan.accept:
+            gate.accept(plan.split, plan.why, table=table)
+        found = gate.changes(plan.split, table=table)
+    except (UseError, CheckError) as error:
+        pytest.fail(f"v2sbench: {error}", pytrace=False)
+    if not plan.whole:  # whoever scores a system of their own need not have ours
+        here = {row.system for row in table.measured}
+        found = [change for change in found if change.system in here or change.system in plan.variants]
+    if found:
+        pytest.fail(gate.report(plan.split, found), pytrace=False)
+
+
+def test_reported_numbers_have_a_source() -> None:
+    """Needs no split: every source of a reported number or claim is in sources.bib."""
+    from v2sbench.claims import read_claims
+
+    keys = set(re.findall(r"@\w+\{(\w+),", Path("results/sources.bib").read_text(encoding="utf-8")))
+    cited = {line.source for line in results.read_reported()} | {claim.source for claim in read_claims()}
+    assert cited <= keys, f"not in results/sources.bib: {', '.join(sorted(cited - keys))}"
