@@ -312,7 +312,7 @@ def root_of(item: Corpus, root: Path | str | None = None) -> Path:
         raise UseError(f"corpus {item.name}: no folder {path}; {remedy}")
     if not path.is_dir():
         raise UseError(f"corpus {item.name}: {path} is not a folder; {remedy}")
-    if not any(not entry.name.startswith(".") for entry in os.scandir(path)):
+    if all(entry.startswith(".") for entry in os.listdir(path)):
         raise UseError(f"corpus {item.name}: the folder {path} is empty; {remedy}")
     return path
 

@@ -1,0 +1,34 @@
+"""Fixtures that several test modules share: real recordings, skipped with a reason where there are none."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def _recordings(name: str) -> Path:
+    """``$V2S_DATA/<name>``, else the folder beside the project where a workplace keeps shared recordings."""
+    places = [PROJECT.parent / "shared" / "data" / name]
+    if data := os.environ.get("V2S_DATA"):
+        places.insert(0, PROJECT / data / name)  # a relative one is meant from the project's root, as at the prompt
+    for place in places:
+        if place.is_dir() and any(place.iterdir()):
+            return place
+    pytest.skip(f"no {name} recordings: neither {' nor '.join(map(str, places))} is there")
+
+
+@pytest.fixture(scope="session")
+def grid_root() -> Path:
+    """A folder of real GRID clips, whole or in part."""
+    return _recordings("grid")
+
+
+@pytest.fixture(scope="session")
+def pesq_pair() -> tuple[Path, Path]:
+    """The PESQ package's own example: (clean, with babble at 0 dB), 16 kHz wav files."""
+    folder = _recordings("pesq")
+    return folder / "speech.wav", folder / "speech_bab_0dB.wav"

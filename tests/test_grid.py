@@ -1,0 +1,365 @@
+"""GRID: sentences, word times, every layout on disk, the corpus's divisions."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
+from v2sbench.corpora.divisions import leaked, refuse_leak
+from v2sbench.corpora.grid import INVENTORY, grid_corpus, read_align, scan, stem_of, stems, text_of, unseen
+from v2sbench.corpora.grid_grammar import fault_of
+from v2sbench.runtime import UseError, rng, short_digest
+
+SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")
+
+
+def touch(root: Path, *names: str, data: bytes = b"x") -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+@pytest.fixture(scope="module")
+def full() -> list[str]:
+    """Ids of a full corpus: the true number of sentences for each speaker, none shared by two."""
+    sentences = list(stems())
+    rng(0, "full grid").shuffle(sentences)
+    drawn = iter(sentences)
+    return [f"{speaker}/{next(drawn)}" for speaker, count in INVENTORY.items() for _ in range(count)]
+
+
+# ---------------------------------------------------------------- sentences
+
+
+def test_all_stems_round_trip() -> None:
+    every = list(stems())
+    texts = [text_of(stem) for stem in every]
+    assert len(set(every)) == len(set(texts)) == 64_000
+    assert [stem_of(text) for text in texts] == every
+
+
+@pytest.mark.parametrize(
+    ("stem", "text"),
+    [
+        ("bbaf2n", "bin blue at f two now"),
+        ("swwzzs", "set white with z zero soon"),
+        ("lgbq9a", "lay green by q nine again"),
+        ("PRIA1P", "place red in a one please"),
+    ],
+)
+def test_text_of_literal_stems(stem: str, text: str) -> None:
+    assert text_of(stem) == text
+    assert stem_of(text.upper()) == stem.lower()
+
+
+@pytest.mark.parametrize(
+    ("stem", "said"),
+    [
+        ("bbaf2", "has 5 signs, not 6"),
+        ("bbaw2n", "sign 4 is 'w', a letter is one of"),
+        ("bbaf0n", "sign 5 is '0', a digit is one of z123456789"),
+        ("xbaf2n", "sign 1 is 'x', a command is one of blps"),
+        ("", "has 0 signs"),
+    ],
+)
+def test_a_stem_outside_the_grammar_says_where(stem: str, said: str) -> None:
+    with pytest.raises(ValueError, match="not a GRID stem") as error:
+        text_of(stem)
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["bin blue at f two", "bin blue at w two now", "", "now two f at blue bin"])
+def test_a_text_outside_the_grammar_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not a GRID sentence"):
+        stem_of(text)
+
+
+@given(st.text(max_size=8))
+def test_any_string_is_a_stem_or_has_a_fault(name: str) -> None:
+    if fault_of(name) is None:
+        assert stem_of(text_of(name)) == name.lower()
+    else:
+        with pytest.raises(ValueError, match="not a GRID stem"):
+            text_of(name)
+
+
+# ---------------------------------------------------------------- word times
+
+
+def test_align_in_seconds_without_silences(tmp_path: Path) -> None:
+    file = tmp_path / "bbaf2n.align"
+    file.write_text("0 14000 sil\n14000 20250 bin\n20250 21000 sp\n\n21000 26000 Blue\n26000 74500 sil\n")
+    words = read_align(file)
+    assert [word.word for word in words] == ["bin", "blue"]
+    assert words[0].start == 0.56
+    assert words[1].end == pytest.approx(1.04)
+
+
+@pytest.mark.parametrize("line", ["0 14000", "a 14000 bin", "0 -5 bin", "500 100 bin", "0 1 2 bin"])
+def test_a_bad_align_line_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "bbaf2n.align"
+    file.write_text(f"0 100 sil\n{line}\n")
+    with pytest.raises(ValueError, match=r"bbaf2n\.align, line 2"):
+        read_align(file)
+
+
+# ---------------------------------------------------------------- layouts
+
+
+@pytest.mark.parametrize(
+    ("place", "layout"),
+    [
+        ("s1/{}.mpg", "sN/*.mpg"),
+        ("s1/s1/{}.mpg", "sN/sN/*.mpg"),
+        ("s1/video/{}.mpg", "sN/video/*.mpg"),
+        ("s1/video/mpg_6000/{}.mpg", "sN/video/mpg_6000/*.mpg"),
+        ("s1/{}.mp4", "sN/*.mp4"),
+        ("video/s1/{}.avi", "video/sN/*.avi"),
+        ("S1/{}.MPG", "sN/*.mpg"),
+    ],
+)
+def test_every_layout_is_read(tmp_path: Path, place: str, layout: str) -> None:
+    touch(tmp_path, place.format("bbaf2n"), place.format("prwqzs"), "README.txt", "s1/align/bbaf2n.align")
+    found = scan(tmp_path)
+    assert [clip.id for clip in found.clips] == ["s1/bbaf2n", "s1/prwqzs"]
+    assert found.clips[0].text == "bin blue at f two now"
+    assert found.clips[0].align == tmp_path / "s1/align/bbaf2n.align"
+    assert found.clips[1].align is None
+    assert found.layout == f"{layout} (2)"
+    assert found.counts == {"s1": 2}
+    assert not found.problems
+
+
+def test_the_best_copy_of_a_clip_is_taken(tmp_path: Path) -> None:
+    copies = ["s1/bbaf2n.mpg", "s1/video/mpg_6000/bbaf2n.mpg", "s1/bbaf2n.mp4", "s1/bbaf2n.avi"]
+    for k in range(len(copies)):
+        touch(tmp_path / str(k), *copies[k:])
+        found = scan(tmp_path / str(k))
+        assert [clip.media for clip in found.clips] == [tmp_path / str(k) / copies[k]]
+        assert list(found.superseded) == [tmp_path / str(k) / copy for copy in copies[k + 1 :]]
+
+
+def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", "s1/holiday.mpg", "s1/prwq0s.mp4", "s21/lgix9p.mpg", "lgix8p.mpg", "s3.zip")
+    touch(tmp_path, "s1/prwqzs.mpg", data=b"")
+    (tmp_path / "s1/lgix7p.mpg").symlink_to(tmp_path / "nowhere")
+    touch(tmp_path, "s1/._bbaf2n.mpg", "__MACOSX/s1/swwzzs.mpg", "s1/bbaf2n.wav", "s1.zip", "s1/swwzzs.mpg.part")
+    found = scan(tmp_path, speakers=INVENTORY)
+    assert [clip.id for clip in found.clips] == ["s1/bbaf2n"]
+    reasons = {str(problem.path.relative_to(tmp_path)): problem.reason for problem in found.problems}
+    assert set(reasons) == {
+        "s1/holiday.mpg", "s1/prwq0s.mp4", "s21/lgix9p.mpg", "lgix8p.mpg", "s3.zip", "s1/prwqzs.mpg", "s1/lgix7p.mpg"
+    }  # fmt: skip
+    assert "7 signs" in reasons["s1/holiday.mpg"]
+    assert reasons["s1/prwqzs.mpg"] == "empty file"
+    assert "broken link" in reasons["s1/lgix7p.mpg"]
+    assert reasons["s21/lgix9p.mpg"] == "s21 is no speaker of this corpus"
+    assert "no speaker's folder" in reasons["lgix8p.mpg"]
+    assert reasons["s3.zip"] == "archive not unpacked"
+
+
+def test_an_empty_original_falls_back_on_its_transcode(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", data=b"")
+    touch(tmp_path, "s1/bbaf2n.mp4")
+    found = scan(tmp_path)
+    assert [clip.media.suffix for clip in found.clips] == [".mp4"]
+    assert [problem.reason for problem in found.problems] == ["empty file"]
+
+
+@pytest.mark.parametrize("inner", ["alignments", "alignments/alignments"])
+def test_shuffled_alignment_folders_are_repaired_by_stem(tmp_path: Path, inner: str) -> None:
+    touch(tmp_path, "s5/bbaf2n.mpg", "s6/prwqzs.mpg", "s20/lgix9p.mpg")
+    touch(tmp_path, f"{inner}/s6/bbaf2n.align", f"{inner}/s5/prwqzs.align", f"{inner}/s21/lgix9p.align")
+    aligns = {clip.id: clip.align for clip in scan(tmp_path).clips}
+    assert aligns == {
+        "s5/bbaf2n": tmp_path / inner / "s6/bbaf2n.align",
+        "s6/prwqzs": tmp_path / inner / "s5/prwqzs.align",
+        "s20/lgix9p": tmp_path / inner / "s21/lgix9p.align",
+    }
+
+
+def test_word_times_of_another_speaker_are_not_taken_where_sentences_are_shared(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", "s2/bbaf2n.mpg", "s1/align/bbaf2n.align")
+    by_speaker = {clip.speaker: clip.align for clip in scan(tmp_path, shared=True).clips}
+    assert by_speaker == {"s1": tmp_path / "s1/align/bbaf2n.align", "s2": None}
+
+
+def test_a_sentence_under_two_speakers_is_a_problem(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", "s2/bbaf2n.mpg", "s2/prwqzs.mpg")
+    found = scan(tmp_path)
+    assert [clip.id for clip in found.clips] == ["s2/prwqzs"]
+    assert len(found.problems) == 2
+    assert "under s1 and s2" in found.problems[0].reason
+
+
+def test_landmarks_beside_the_clips(tmp_path: Path) -> None:
+    touch(tmp_path, "s1/bbaf2n.mpg", "s1/prwqzs.mpg", "landmarks/s1/bbaf2n.npz", "features/s1/prwqzs.npz")
+    touch(tmp_path, "landmarks/s1/prwqzs.npz", data=b"")
+    marks = {clip.id: clip.landmarks for clip in scan(tmp_path).clips}
+    assert marks == {"s1/bbaf2n": tmp_path / "landmarks/s1/bbaf2n.npz", "s1/prwqzs": None}
+
+
+def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
+    touch(tmp_path / "disk", "s1/bbaf2n.mpg")
+    root = tmp_path / "grid"
+    root.mkdir()
+    (root / "s1").symlink_to(tmp_path / "disk/s1")
+    (tmp_path / "disk/s1/loop").symlink_to(root)
+    found = scan(root)
+    assert [clip.id for clip in found.clips] == ["s1/bbaf2n"]
+    assert not found.superseded
+
+
+# ---------------------------------------------------------------- divisions
+
+
+def test_inventory() -> None:
+    assert len(INVENTORY) == 33
+    assert sum(INVENTORY.values()) == 32_870
+    assert "s21" not in INVENTORY
+
+
+@pytest.mark.parametrize(
+    ("name", "total", "parts"),
+    [
+        ("grid1-seen", 1_000, {"train": 900, "val": 50, "test": 50}),
+        ("grid4-seen", 3_999, {"train": 3_599, "val": 200, "test": 200}),
+        ("grid33-seen", 32_870, {"train": 29_583, "val": 1_644, "test": 1_643}),
+    ],
+)
+def test_seen_totals_are_exact_and_parts_are_near(
+    full: list[str], name: str, total: int, parts: dict[str, int]
+) -> None:
+    found = split(name).coverage(full)
+    assert dict(split(name).expected) == parts
+    assert found.have == found.expected == total
+    assert found.label == ""
+    for have, expected in found.parts.values():
+        assert expected is not None
+        assert abs(have - expected) < 4 * (total * 0.05 * 0.95) ** 0.5 * 1.5
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("grid33-unseen", {"train": 15_888, "val": 7_000, "test": 9_982}),
+        ("grid33-overlap", {"train": 24_455, "test": 8_415}),
+    ],
+)
+def test_exact_parts(full: list[str], name: str, parts: dict[str, int]) -> None:
+    assert Counter(split(name).assign(full).values()) == parts == split(name).expected
+    assert split(name).coverage(full).label == ""
+
+
+def test_overlap_has_the_same_number_of_every_speaker(full: list[str]) -> None:
+    tested = Counter(
+        clip.split("/")[0] for clip, part in split("grid33-overlap").assign(full).items() if part == "test"
+    )
+    assert tested == dict.fromkeys(INVENTORY, 255)
+
+
+def test_overlap_keeps_its_share_on_a_partial_copy(full: list[str]) -> None:
+    some = [*[clip for clip in full if clip.startswith("s1/")][:600], "s2/bbaf2n"]
+    found = split("grid33-overlap").coverage(some)
+    assert found.parts["test"][0] in {153, 154}  # round(255 x 600 / 1000), and s2's one clip if its number is high
+    assert found.label == "partial 601/32870"
+
+
+@given(st.data())
+def test_seen_splits_never_leak_into_each_other(data: st.DataObject) -> None:
+    speakers = st.sampled_from(sorted(INVENTORY))
+    digits = st.tuples(*(st.sampled_from("".join(words)) for words in ("bl", "bg", "ai", "abcd", "z123456789", "anps")))
+    ids = data.draw(st.lists(st.builds(lambda who, stem: f"{who}/{''.join(stem)}", speakers, digits), max_size=60))
+    divisions = [split(name).assign(ids) for name in SEEN]
+    for one in divisions:
+        for other in divisions:
+            assert not leaked(one, other)
+            assert all(other.get(clip, part) == part for clip, part in one.items())
+    # and the whole answers as the part does: membership is of the id alone
+    half = ids[: len(ids) // 2]
+    for name, whole in zip(SEEN, divisions, strict=True):
+        assert split(name).assign(half).items() <= whole.items()
+    assert not leaked(split("grid33-overlap").assign(ids), divisions[2])
+
+
+def test_leaks_between_other_divisions_are_refused(full: list[str]) -> None:
+    refuse_leak(split("grid33-seen"), split("grid4-seen"), full)
+    refuse_leak(split("grid33-overlap"), split("grid33-seen"), full)
+    refuse_leak(split("grid33-unseen"), split("grid33-unseen"), full)
+    with pytest.raises(UseError, match=r"trained on grid33-seen was trained on \d+ test clips of grid33-overlap"):
+        refuse_leak(split("grid33-seen"), split("grid33-overlap"), full)
+    with pytest.raises(UseError, match="test clips of grid1-seen"):
+        refuse_leak(split("grid33-unseen"), split("grid1-seen"), full)
+
+
+def test_the_s24_switch(full: list[str]) -> None:
+    assert split("grid33-unseen").assign(["s24/bbaf2n"]) == {"s24/bbaf2n": "train"}
+    moved = unseen(s24="val")
+    assert moved.assign(["s24/bbaf2n"]) == {"s24/bbaf2n": "val"}
+    assert moved.coverage(full).parts == {"train": (14_888, 14_888), "val": (8_000, 8_000), "test": (9_982, 9_982)}
+
+
+def test_divisions_are_frozen() -> None:
+    """All 64,000 sentences by one speaker: a change of seed, salt or hash would orphan every stored number."""
+    ids = [f"s1/{stem}" for stem in stems()]
+    assert {name: split(name).digest(ids) for name in ("grid1-seen", "grid4-seen", "grid33-seen")} == dict.fromkeys(
+        SEEN, split("grid1-seen").digest(ids)
+    )
+    assert split("grid1-seen").digest(ids) == "c6dd1f13dee08b42"
+    assert split("grid33-overlap").digest(ids[:1000]) == "e148b1cd6853c4b0"
+
+
+def test_divisions_travel_to_workers() -> None:
+    grid = pickle.loads(pickle.dumps(corpus("grid")))
+    assert isinstance(grid, Corpus)
+    assert [part.assign(["s1/bbaf2n"]) for part in grid.splits] == [
+        part.assign(["s1/bbaf2n"]) for part in corpus("grid").splits
+    ]
+
+
+def test_ids() -> None:
+    is_id = corpus("grid").is_id
+    assert is_id("s1/bbaf2n")
+    assert not any(map(is_id, ["s21/bbaf2n", "s1/bbaf0n", "s1/BBAF2N", "bbaf2n", "s1/bbaf2n.mpg", "s35/bbaf2n"]))
+    free = grid_corpus("other", title="Other", licence="own", splits=())
+    assert free.is_id("s77/bbaf2n")
+    assert not free.is_id("77/bbaf2n")
+
+
+# ---------------------------------------------------------------- real clips
+
+
+@pytest.fixture(scope="module")
+def real(grid_root: Path) -> Scan:
+    return scan_of(corpus("grid"), grid_root)
+
+
+@pytest.mark.real
+def test_real_clips_are_all_recognised(grid_root: Path, real: Scan) -> None:
+    videos = [path for path in grid_root.rglob("*") if path.suffix in {".mpg", ".mp4"}]
+    assert len(real.clips) + len(real.superseded) + len(real.problems) == len(videos)
+    assert all(full is not None and have <= full for have, full in corpus("grid").counts(real).values())
+
+
+@pytest.mark.real
+def test_real_word_times_agree_with_the_stem(real: Scan) -> None:
+    timed = [clip for clip in real.clips if clip.align is not None]
+    assert timed
+    for clip in timed:
+        assert clip.align is not None
+        words = read_align(clip.align)
+        assert " ".join(word.word for word in words) == clip.text
+        assert words[-1].end <= 3.0
+
+
+@pytest.mark.real
+def test_real_speakers_share_no_sentence(real: Scan) -> None:
+    assert max(Counter(clip.id.split("/")[1] for clip in real.clips).values()) == 1
+    assert short_digest(clip.id for clip in real.clips) == short_digest({clip.id for clip in real.clips})
