@@ -139,7 +139,7 @@ def test_a_missing_or_empty_folder_is_one_line_with_the_next_command(tmp_path: P
     for name, said in (("none", "no folder"), ("empty", "is empty"), ("file", "is not a folder")):
         with pytest.raises(UseError, match=said) as error:
             corpora.root_of(toy(), tmp_path / name)
-        assert "v2sbench doctor toy" in str(error.value)
+        assert "v2sbench prepare toy --root DIR" in str(error.value)
         assert "\n" not in str(error.value)
 
 
@@ -271,6 +271,11 @@ def test_a_list_with_sections(tmp_path: Path) -> None:
     assert divided.coverage(["a/1", "a/3"]).label == "partial 2/3"
     assert divided.name == "toy-seen"
     assert listing.digest in divided.description
+
+
+def test_a_list_with_a_part_in_each_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "split.tsv", "train\ta/1\nval a 2\n[test]\na/3\n")
+    assert read_listing(file, toy()).parts == {"a/1": "train", "a/2": "val", "a/3": "test"}
 
 
 @pytest.mark.parametrize("name", ["test_4.txt", "my.test.lst", "TEST"])

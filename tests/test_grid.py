@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
 from v2sbench.corpora.divisions import leaked, refuse_leak
 from v2sbench.corpora.grid import INVENTORY, grid_corpus, read_align, scan, stem_of, stems, text_of, unseen
-from v2sbench.corpora.grid_grammar import fault_of
+from v2sbench.corpora.grid_grammar import NotGridError, fault_of
 from v2sbench.runtime import UseError, rng, short_digest
 
 SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")
@@ -70,14 +70,14 @@ def test_text_of_literal_stems(stem: str, text: str) -> None:
     ],
 )
 def test_a_stem_outside_the_grammar_says_where(stem: str, said: str) -> None:
-    with pytest.raises(ValueError, match="not a GRID stem") as error:
+    with pytest.raises(NotGridError, match="not a GRID stem") as error:
         text_of(stem)
     assert said in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["bin blue at f two", "bin blue at w two now", "", "now two f at blue bin"])
 def test_a_text_outside_the_grammar_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="not a GRID sentence"):
+    with pytest.raises(NotGridError, match="not a GRID sentence"):
         stem_of(text)
 
 
@@ -86,7 +86,7 @@ def test_any_string_is_a_stem_or_has_a_fault(name: str) -> None:
     if fault_of(name) is None:
         assert stem_of(text_of(name)) == name.lower()
     else:
-        with pytest.raises(ValueError, match="not a GRID stem"):
+        with pytest.raises(NotGridError, match="not a GRID stem"):
             text_of(name)
 
 

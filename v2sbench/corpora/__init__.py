@@ -307,7 +307,7 @@ def root_of(item: Corpus, root: Path | str | None = None) -> Path:
     if item.embedded:
         return Path(root) if root is not None else Path("data") / item.name
     path = Path(root) if root is not None else Path(os.environ.get("V2S_DATA") or "data") / item.name
-    remedy = f"unpack {item.title} there, or: V2S_DATA=FOLDER v2sbench doctor {item.name}, FOLDER holding {item.name}/"
+    remedy = f"unpack {item.title} there, or say where it is: v2sbench prepare {item.name} --root DIR (or V2S_DATA)"
     if not path.exists():
         raise UseError(f"corpus {item.name}: no folder {path}; {remedy}")
     if not path.is_dir():
@@ -327,6 +327,6 @@ def scan_of(item: Corpus, root: Path | str | None = None) -> Scan:
         first = f", e.g. {scan.problems[0].path}: {scan.problems[0].reason}" if scan.problems else ""
         raise UseError(
             f"corpus {item.name}: no clip under {path} ({len(scan.problems)} unusable files{first}); "
-            f"see: v2sbench doctor {item.name} --root {path}"
+            f"say where the corpus is: v2sbench prepare {item.name} --root DIR"
         )
     return scan

@@ -10,9 +10,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ALIGN_RATE", "GRAMMAR", "Word", "fault_of", "read_align", "stem_of", "stems", "text_of"]
+from v2sbench.runtime import UseError
+
+__all__ = [
+    "ALIGN_RATE",
+    "DIGITS",
+    "GRAMMAR",
+    "NotGridError",
+    "Word",
+    "fault_of",
+    "read_align",
+    "stem_of",
+    "stems",
+    "text_of",
+]
 
 DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""Words of the signs 1 to 9, in order; the sign z is "zero"."""
 GRAMMAR: tuple[tuple[str, Mapping[str, str]], ...] = (
     ("command", {"b": "bin", "l": "lay", "p": "place", "s": "set"}),
     ("colour", {"b": "blue", "g": "green", "r": "red", "w": "white"}),
@@ -26,6 +40,10 @@ GRAMMAR: tuple[tuple[str, Mapping[str, str]], ...] = (
 _SIGNS = tuple({word: sign for sign, word in words.items()} for _, words in GRAMMAR)
 
 
+class NotGridError(UseError, ValueError):
+    """A name or a text outside the grammar: whether a user's or a caller's, the message says which sign or word."""
+
+
 def fault_of(stem: str) -> str | None:
     """Why `stem` names no GRID sentence; None when it does."""
     if len(stem) != len(GRAMMAR):
@@ -37,20 +55,20 @@ def fault_of(stem: str) -> str | None:
 
 
 def text_of(stem: str) -> str:
-    """``bbaf2n`` -> ``bin blue at f two now``. ValueError, saying which sign is wrong, for any other name."""
+    """``bbaf2n`` -> ``bin blue at f two now``. NotGridError, saying which sign is wrong, for any other name."""
     if fault := fault_of(stem):
-        raise ValueError(fault)
+        raise NotGridError(fault)
     return " ".join(words[sign] for sign, (_, words) in zip(stem.lower(), GRAMMAR, strict=True))
 
 
 def stem_of(text: str) -> str:
-    """``bin blue at f two now`` -> ``bbaf2n``, the inverse of `text_of`. ValueError for a text outside the grammar."""
+    """``bin blue at f two now`` -> ``bbaf2n``, the inverse of `text_of`. NotGridError for any other text."""
     said = text.lower().split()
     if len(said) != len(GRAMMAR):
-        raise ValueError(f"not a GRID sentence: {text!r} has {len(said)} words, not {len(GRAMMAR)}")
+        raise NotGridError(f"not a GRID sentence: {text!r} has {len(said)} words, not {len(GRAMMAR)}")
     for word, (slot, words), signs in zip(said, GRAMMAR, _SIGNS, strict=True):
         if word not in signs:
-            raise ValueError(f"not a GRID sentence: {text!r}, {word!r} is no {slot} ({', '.join(words.values())})")
+            raise NotGridError(f"not a GRID sentence: {text!r}, {word!r} is no {slot} ({', '.join(words.values())})")
     return "".join(signs[word] for word, signs in zip(said, _SIGNS, strict=True))
 
 

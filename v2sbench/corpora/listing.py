@@ -1,9 +1,10 @@
 """Importing somebody's own division of a corpus: ``--list FILE``.
 
 One clip a line, ``speaker/stem`` or ``speaker stem``; blank lines and ``# comments`` are passed over. A line
-``[train]``, ``[val]`` or ``[test]`` says which part follows. Without such lines the whole file is one part, known by
-its digest when it is a published list, or else told by its name (``my_test.txt``). Published lists are not shipped
-(their licence), but a digest tells which one a table rests on.
+``[train]``, ``[val]`` or ``[test]`` says which part follows; the part may stand at the head of a line, too
+(``test speaker/stem``). Clips without either are one part, known by their digest when they are a published list, or
+else told by the file's name (``my_test.txt``). Published lists are not shipped (their licence), but a digest tells
+which one a table rests on.
 """
 
 from __future__ import annotations
@@ -55,12 +56,14 @@ def read_listing(path: Path, corpus: Corpus) -> Listing:
         if match := _SECTION.fullmatch(line):
             part = _part(match[1].strip(), path, number)
         elif line:
-            clip = "/".join(line.split())
+            fields = line.split()
+            told = _part(fields.pop(0), path, number) if fields[0] in SUBSETS and len(fields) > 1 else part
+            clip = "/".join(fields)
             if not corpus.is_id(clip):
                 raise UseError(f"{path}, line {number}: {line!r} is no clip of {corpus.name}; lines are speaker/stem")
             if clip in listed:
                 raise UseError(f"{path}, line {number}: {clip} stands in line {listed[clip][0]} already")
-            listed[clip] = (number, part)
+            listed[clip] = (number, told)
     if not listed:
         raise UseError(f"the list {path} names no clip; give one speaker/stem a line")
     return _listing(path, corpus, {clip: where for clip, (_, where) in listed.items()})
