@@ -9,8 +9,6 @@ that is 3.2 mel frames per video frame, so nothing here assumes an integer ratio
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torchaudio
 from torch import Tensor, nn
@@ -56,6 +54,7 @@ class LogMel(nn.Module):
     def forward(self, wave: Tensor) -> Tensor:
         """(B, 960 F) -> (B, ceil(960 F / hop), bands), values from log10(floor) up."""
         frames = wave.shape[-1] // SAMPLES_PER_FRAME
+        wave = nn.functional.pad(wave, (0, max(0, self.arch.n_fft - wave.shape[-1])))  # reflection needs half a window
         spectrum = torch.stft(
             wave, self.arch.n_fft, self.arch.hop, self.arch.window, self.window, center=True, pad_mode="reflect",
             return_complex=True,
@@ -75,12 +74,13 @@ def griffin_lim(mel: Tensor, arch: MelArch, frames: int) -> Tensor:
     inverse = torch.linalg.pinv(weights.double()).float()
     magnitude = (torch.pow(10.0, mel.float()) @ inverse).clamp_min(1e-8)
     length = SAMPLES_PER_FRAME * frames
-    needed = 1 + math.floor(length / arch.hop)
-    magnitude = nn.functional.pad(magnitude.T[None], (0, max(0, needed - magnitude.shape[0])), mode="replicate")
+    padded = max(length, arch.n_fft)  # overlap-add reflects half a window
+    missing = 1 + padded // arch.hop - magnitude.shape[0]
+    magnitude = nn.functional.pad(magnitude.T[None], (0, missing), mode="replicate")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         wave = torchaudio.functional.griffinlim(
             magnitude, torch.hann_window(arch.window), arch.n_fft, arch.hop, arch.window, power=1.0,
-            n_iter=GRIFFIN_LIM_ITERATIONS, momentum=GRIFFIN_LIM_MOMENTUM, length=length, rand_init=True,
+            n_iter=GRIFFIN_LIM_ITERATIONS, momentum=GRIFFIN_LIM_MOMENTUM, length=padded, rand_init=True,
         )[0]  # fmt: skip
-    return wave.clamp(-1.0, 1.0)
+    return wave[:length].clamp(-1.0, 1.0)

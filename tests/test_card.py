@@ -1,0 +1,132 @@
+"""Cards and profiles: merging, checking, hashing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from v2sbench.card import (
+    Params,
+    build,
+    card_chain,
+    card_from_json,
+    list_cards,
+    load_card,
+    load_params,
+    merge,
+    model_of,
+    read_yaml,
+)
+from v2sbench.runtime import UseError
+
+PROFILE: dict[str, Any] = {
+    "profile": "test", "seed": 1, "threads": 1, "corpora": {}, "splits": {}, "pretrain_split": "p", "models": ["mel-s"],
+    "identities": ["speaker"], "v2a_splits": ["s"], "references": [], "asr": "grid-grammar", "protocol": "v2sbench-1",
+}  # fmt: skip
+
+trees = st.recursive(st.integers(), lambda inner: st.dictionaries(st.sampled_from("abcd"), inner), max_leaves=8)
+mappings = st.dictionaries(st.sampled_from("abcd"), trees)
+
+
+def profile(**override: Any) -> Params:
+    return build(Params, {**PROFILE, "override": override}, "params.yaml")
+
+
+@given(mappings, mappings, mappings)
+def test_merge_is_associative_and_keeps_both_sides(a: dict[str, Any], b: dict[str, Any], c: dict[str, Any]) -> None:
+    assert merge(a, {}) == merge({}, a) == a
+    assert merge(a, a) == a
+    assert merge(a, b).keys() == a.keys() | b.keys()
+    for key, value in merge(a, b).items():
+        if key not in b:
+            assert value == a[key]
+        elif not isinstance(b[key], dict):
+            assert value == b[key]
+
+
+def test_overrides_go_from_the_model_to_the_card() -> None:
+    params = profile(**{"mel-s": {"train": {"steps": 5, "batch": 3}}, "a2a-mel-s": {"train": {"steps": 7}}})
+    assert (load_card("a2a-mel-s", params).train.steps, load_card("a2a-mel-s", params).train.batch) == (7, 3)
+    scratch = load_card("v2a-mel-s-speaker-scratch", params)
+    assert (scratch.train.steps, scratch.train.batch) == (5, 3)
+    assert load_card("a2a-mel-m", params) == load_card("a2a-mel-m")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"mel-s": {"train": {"stepps": 5}}}, "unknown key a2a-mel-s.train.stepps, did you mean 'steps'"),
+        ({"mel-s": {"train": {"steps": "many"}}}, "a2a-mel-s.train.steps must be int, not 'many'"),
+        ({"mel-s": {"train": {"steps": 0}}}, "must be positive"),
+        ({"mel-s": {"arch": {"decoder": {"kernel": 4}}}}, "must be odd"),
+        ({"mel-s": {"arch": {"decoder": 4}}}, "arch.decoder must be a mapping"),
+        ({"mel-s": {"data": {"crop": 97}}}, "within 1..96"),
+        ({"mel-s": {"train": {"precision": "fp8"}}}, "unknown precision 'fp8'"),
+        ({"mel-s": {"freeze": ["decoder"]}}, "freeze needs init"),
+        ({"mel-s": {"freeze": ["decodr"], "init": "a2a-mel-m"}}, "did you mean 'decoder'"),
+        ({"mel-xs": {}}, "unknown override 'mel-xs', did you mean 'mel-s'"),
+    ],
+)
+def test_bad_values_are_named_by_their_dotted_key(override: dict[str, Any], message: str) -> None:
+    with pytest.raises(UseError) as caught:
+        load_card("a2a-mel-s", profile(**override))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_card() -> None:
+    with pytest.raises(UseError, match="unknown model 'v2a-mel-s-speaker-tund', did you mean 'v2a-mel-s-speaker-tuned'"):
+        load_card("v2a-mel-s-speaker-tund")
+
+
+def test_digest_follows_what_changes_the_weights() -> None:
+    card = load_card("a2a-mel-s")
+    assert card_from_json(card.json()) == card
+    assert card.digest == load_card("a2a-mel-s", profile()).digest
+    assert card.digest != load_card("a2a-mel-s", profile(**{"mel-s": {"train": {"lr": 1e-3}}})).digest
+
+
+def test_model_names() -> None:
+    assert [model_of(name) for name in ("a2a-wave", "v2a-mel-m-face-tuned", "v2a-wave-speaker-scratch")] == [
+        "wave", "mel-m", "wave",
+    ]  # fmt: skip
+    assert card_chain("v2a-mel-s-speaker-frozen") == [
+        "v2a-mel-s-speaker-frozen", "v2a-mel-s-speaker-tuned", "v2a-mel-s-speaker-scratch", "a2a-mel-s",
+    ]  # fmt: skip
+
+
+def test_a_circle_of_bases_is_refused(tmp_path: Path) -> None:
+    for name, base in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.yaml").write_text(f"base: {base}\n")
+    assert list_cards(tmp_path) == ["a", "b"]
+    with pytest.raises(UseError, match="a -> b -> a"):
+        load_card("a", folder=tmp_path)
+
+
+def test_yaml_is_1_2_and_its_errors_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1e-4\nb: no\n")
+    assert read_yaml(path) == {"a": 1e-4, "b": "no"}
+    for content in ("a: [1\nb: 2", "- 1"):
+        path.write_text(content)
+        with pytest.raises(UseError) as caught:
+            read_yaml(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UseError, match="no file"):
+        read_yaml(tmp_path / "none.yaml")
+
+
+def test_params_refuse_unknown_and_missing_keys(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("profil: demo\n")
+    with pytest.raises(UseError, match=r"unknown key params\.yaml\.profil, did you mean 'profile'"):
+        load_params(path)
+    path.write_text("profile: demo\n")
+    with pytest.raises(UseError, match=r"missing key params\.yaml\.seed"):
+        load_params(path)
+    with pytest.raises(UseError, match="no file"):
+        load_params(tmp_path / "none.yaml")

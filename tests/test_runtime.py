@@ -1,0 +1,111 @@
+"""Seeds, digests, atomic files, workers."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from v2sbench.runtime import (
+    UseError,
+    atomic,
+    choose,
+    device,
+    environment,
+    fold,
+    parallel,
+    rng,
+    sha256_file,
+    short_digest,
+    unit,
+    worker_count,
+)
+
+
+def test_fold_is_fixed_for_ever() -> None:
+    """Splits hang on these very numbers."""
+    assert fold(1, "grid", "s1/bbaf2n") == int(hashlib.sha256(b"1\x1fgrid\x1fs1/bbaf2n").hexdigest()[:16], 16) >> 1
+
+
+@given(st.integers(), st.text(), st.text())
+def test_unit_is_within_its_range_and_depends_on_every_part(seed: int, first: str, second: str) -> None:
+    assert 0.0 <= unit(seed, first, second) < 1.0
+    assert unit(seed, first, second) != unit(seed, first, second, "more")
+    assert fold(seed, first) < 2**63
+
+
+def test_unit_is_uniform() -> None:
+    draws = [unit(7, index) for index in range(4000)]
+    for edge in (0.05, 0.25, 0.5, 0.9):
+        assert abs(sum(draw < edge for draw in draws) / len(draws) - edge) < 0.03
+
+
+def test_rng_repeats() -> None:
+    assert rng(3, "a").random() == rng(3, "a").random() != rng(3, "b").random()
+
+
+def test_short_digest_knows_no_order() -> None:
+    expected = hashlib.sha256(b"a\nb\n").hexdigest()[:16]
+    assert short_digest(["b", "a"]) == short_digest(["a", "b"]) == expected
+
+
+def test_choose_says_what_is_near() -> None:
+    with pytest.raises(UseError, match="unknown split 'demo-sen', did you mean 'demo-seen'"):
+        choose("split", "demo-sen", {"demo-seen": 1, "grid4-seen": 2})
+
+
+def test_atomic_replaces_a_file_only_on_success(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "file.txt"
+    with atomic(target) as draft:
+        draft.write_text("one")
+    with pytest.raises(RuntimeError), atomic(target) as draft:
+        draft.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "one"
+    assert sha256_file(target) == hashlib.sha256(b"one").hexdigest()
+    assert [path.name for path in target.parent.iterdir()] == ["file.txt"]
+
+
+def test_atomic_replaces_a_folder(tmp_path: Path) -> None:
+    for text in ("old", "new"):
+        with atomic(tmp_path / "folder") as draft:
+            draft.mkdir()
+            (draft / text).write_text(text)
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]
+
+
+def _square(value: int) -> int:
+    if value < 0:
+        raise ValueError(value)
+    return value * value
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_parallel_keeps_the_order_and_raises(count: int) -> None:
+    assert list(parallel(_square, range(20), jobs=count)) == [value * value for value in range(20)]
+    with pytest.raises(ValueError, match="-1"):
+        list(parallel(_square, [1, -1], jobs=count))
+
+
+def test_worker_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("V2S_JOBS", "3")
+    assert worker_count() == 3
+    assert worker_count(2) == 2
+    monkeypatch.setenv("V2S_JOBS", "many")
+    with pytest.raises(UseError, match="V2S_JOBS"):
+        worker_count()
+    with pytest.raises(UseError, match="at least 1"):
+        worker_count(0)
+
+
+def test_devices() -> None:
+    assert device("cpu").type == "cpu"
+    with pytest.raises(UseError, match="unknown device 'gpu'"):
+        device("gpu")
+
+
+def test_environment_names_what_numbers_depend_on() -> None:
+    assert {"python", "torch", "torchaudio", "numpy", "threads", "device"} <= environment().keys()
