@@ -3,10 +3,10 @@
 # make smoke   the same pipeline in a minute or three, in a copy under build/ (your params.yaml and results stay)
 # make paper   the paper's corpora and sizes; corpora under $V2S_DATA (default data/)
 # make env     only the environment: .venv with the locked packages and this project
-# make lint    ruff and mypy;  make lock   resolve requirements.lock anew
+# make lint    ruff and mypy;  make lock   resolve requirements.lock anew;  make readme   put the demo's table into README.md
 
 .DELETE_ON_ERROR:
-.PHONY: demo env lint lock paper smoke test
+.PHONY: demo env lint lock paper readme smoke test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -43,6 +43,9 @@ smoke: env
 	@cd build/smoke && cp profiles/smoke.yaml params.yaml && rm -f dvc.lock && dvc config --local core.no_scm true && \
 	  export PYTHONPATH="$$PWD" && start=$$(date +%s) && dvc repro && middle=$$(date +%s) && v2sbench table --show && \
 	  dvc status && echo "v2sbench: smoke took $$(( middle - start )) s in build/smoke"
+
+readme: env
+	@python docs/readme.py
 
 lint: env
 	@ruff check . && ruff format --check . && mypy

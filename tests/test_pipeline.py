@@ -255,6 +255,12 @@ def test_the_lock_belongs_to_this_tree():
     assert not stale, "dvc.lock is of another tree; run make demo and commit dvc.lock and results/tables"
 
 
+def test_the_readme_shows_the_table_of_this_tree():
+    done = subprocess.run([sys.executable, "docs/readme.py", "--check"], cwd=ROOT, capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 # ---------------------------------------------------------------- the set-up
 
 

@@ -40,11 +40,10 @@ def _corpora() -> Listing:
 def _splits() -> Listing:
     from v2sbench.corpora import splits
 
-    rows = [
-        [item.name, item.corpus, item.identity, " / ".join(f"{part} {full or '*'}" for part, full in item.expected.items()),
-         item.description]
-        for item in splits().values()
-    ]  # fmt: skip
+    rows = []
+    for item in splits().values():
+        sizes = " / ".join(f"{part} {full or '*'}" for part, full in item.expected.items())
+        rows.append([item.name, item.corpus, item.identity, sizes, item.description])
     return ["split", "corpus", "speakers", "clips", "description"], rows
 
 

@@ -35,8 +35,6 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
 
 def run_score(args: argparse.Namespace) -> None:
     """Wavs and references -> one JSON line a clip."""
-    from v2sbench.scoring import score
-
     if args.split:
         system, wavs, refs, clips, texts = _from_split(args)
         out = args.out or MEASURED / args.split / f"{system}.jsonl"
@@ -47,6 +45,8 @@ def run_score(args: argparse.Namespace) -> None:
         hint = "" if args.wavs else f"; run: v2sbench synth {system} --split {args.split}"
         raise UseError(f"no folder {wavs} with the audio of {system}{hint}")
     asr = _asr(args)
+    from v2sbench.scoring import score  # after the checks: it takes seconds to load
+
     summary = score(
         wavs, refs, clips, texts if asr else None, out, protocol=args.protocol, asr=asr, jobs=args.jobs, system=system,
         metrics=args.metrics.split(",") if args.metrics else None,

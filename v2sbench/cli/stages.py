@@ -28,8 +28,6 @@ def _prepare_options(parser: argparse.ArgumentParser) -> None:
 
 def run_prepare(args: argparse.Namespace) -> None:
     """Corpus -> clips; an embedded corpus is made first, as large as params.yaml says."""
-    from v2sbench.card import load_params
-    from v2sbench.clips import prepare
     from v2sbench.corpora import corpus, root_of
 
     item = corpus(args.corpus)
@@ -37,6 +35,9 @@ def run_prepare(args: argparse.Namespace) -> None:
     if args.scan:
         _write_scan(root, CLIPS / f"{item.name}.scan.tsv")
         return
+    from v2sbench.card import load_params
+    from v2sbench.clips import prepare
+
     if item.generate is not None:
         item.generate(root, **load_params().demo)
     report = prepare(item, root, args.out or CLIPS / item.name, jobs=args.jobs, roi=args.roi)
@@ -65,14 +66,15 @@ def _split_options(parser: argparse.ArgumentParser) -> None:
 
 def run_split(args: argparse.Namespace) -> None:
     """Clips -> split.tsv and the speaker embedding of every clip of it."""
-    from v2sbench.clips import write_split
     from v2sbench.corpora import split
-    from v2sbench.identity import embed_split
 
     item = split(args.split)
     clips, out = args.clips or CLIPS / item.corpus, args.out or SPLITS / item.name
     if not (clips / "index.tsv").exists():
         raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
+    from v2sbench.clips import write_split
+    from v2sbench.identity import embed_split
+
     print(write_split(item, clips, out, args.listing))
     embed_split(out, clips)
 
@@ -90,9 +92,10 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 def run_train(args: argparse.Namespace) -> None:
     """Split -> weights."""
     from v2sbench.card import load_params
-    from v2sbench.train import train_variant
 
     need_split(args.split)
+    from v2sbench.train import train_variant  # after the check: it takes seconds to load
+
     weights = train_variant(
         args.variant, args.split, params=load_params(), out=args.out, init=args.init, resume=not args.fresh
     )
@@ -113,9 +116,10 @@ def _synth_options(parser: argparse.ArgumentParser) -> None:
 def run_synth(args: argparse.Namespace) -> None:
     """System x split -> wavs."""
     from v2sbench.card import load_params
-    from v2sbench.synthesis import synth
 
     need_split(args.split)
+    from v2sbench.synthesis import synth  # after the check: it takes seconds to load
+
     folder = synth(
         args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
         subset=args.subset,
@@ -133,12 +137,12 @@ def _speak_options(parser: argparse.ArgumentParser) -> None:
 
 def run_speak(args: argparse.Namespace) -> None:
     """Silent video in, speech out."""
-    from v2sbench.synthesis import speak
-
     for option in ("video", "model", "voice", "landmarks"):
         path = getattr(args, option)
         if path is not None and not path.is_file():
             raise UseError(f"no file {path} (the {option})")
+    from v2sbench.synthesis import speak  # after the checks: it takes seconds to load
+
     print(speak(args.video, args.model, args.out, voice=args.voice, landmarks=args.landmarks))
 
 

@@ -1,0 +1,34 @@
+"""Fills README.md's table from the file it names: `python docs/readme.py` writes, `--check` only tells."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+REGION = re.compile(r"(<!-- table (\S+):[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def first_table(text: str) -> str:
+    """The lines of the first Markdown table."""
+    return re.search(r"(?:^\|.*\n)+", text, re.MULTILINE).group()  # type: ignore[union-attr]
+
+
+def filled(text: str) -> str:
+    """The README's text with every region replaced by its file's table; empty where there is no such file yet."""
+
+    def region(match: re.Match[str]) -> str:
+        source = README.parent / match[2]
+        table = f"\n{first_table(source.read_text(encoding='utf-8'))}\n" if source.exists() else ""
+        return f"{match[1]}{table}{match[3]}"
+
+    return REGION.sub(region, text)
+
+
+if __name__ == "__main__":
+    before = README.read_text(encoding="utf-8")
+    after = filled(before)
+    if "--check" in sys.argv and before != after:
+        sys.exit("README.md: the table is not that of results/tables; run: make readme")
+    README.write_text(after, encoding="utf-8")
