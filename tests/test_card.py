@@ -79,7 +79,7 @@ def test_bad_values_are_named_by_their_dotted_key(override: dict[str, Any], mess
 
 
 def test_unknown_card() -> None:
-    with pytest.raises(UseError, match="unknown model 'v2a-mel-s-speaker-tund', did you mean 'v2a-mel-s-speaker-tuned'"):
+    with pytest.raises(UseError, match="'v2a-mel-s-speaker-tund', did you mean 'v2a-mel-s-speaker-tuned'"):
         load_card("v2a-mel-s-speaker-tund")
 
 

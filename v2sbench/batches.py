@@ -1,9 +1,9 @@
 """Training batches as a pure function of (split, card, seed, step), read ahead by one thread.
 
-    picture crops  (B, F, crop, crop) uint8     flip, erasing and time masking as the card's data section says
-    wave           (B, 960 F) float32 in [-1, 1], zero past a clip's end
-    identity       (B, 256) float32, of another utterance of each speaker
-    lengths        (B,) int64, valid video frames
+picture crops  (B, F, crop, crop) uint8     flip, erasing and time masking as the card's data section says
+wave           (B, 960 F) float32 in [-1, 1], zero past a clip's end
+identity       (B, 256) float32, of another utterance of each speaker
+lengths        (B,) int64, valid video frames
 """
 
 from __future__ import annotations

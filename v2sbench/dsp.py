@@ -83,4 +83,4 @@ def griffin_lim(mel: Tensor, arch: MelArch, frames: int) -> Tensor:
             magnitude, torch.hann_window(arch.window), arch.n_fft, arch.hop, arch.window, power=1.0,
             n_iter=GRIFFIN_LIM_ITERATIONS, momentum=GRIFFIN_LIM_MOMENTUM, length=padded, rand_init=True,
         )[0]  # fmt: skip
-    return wave[:length].clamp(-1.0, 1.0)
+    return torch.as_tensor(wave[:length]).clamp(-1.0, 1.0)

@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 
@@ -145,7 +145,11 @@ def worker_count(n: int | None = None) -> int:
     return n
 
 
-def progress(iterable: Iterable[T] | None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[T]:
+@overload
+def progress(iterable: Iterable[T], *, total: int | None = None, desc: str | None = None) -> tqdm[T]: ...
+@overload
+def progress(iterable: None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[Any]: ...
+def progress(iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[Any]:
     """The one progress bar of the suite: on stderr, with rate and time left; quiet under `V2S_QUIET=1`."""
     from tqdm import tqdm
 

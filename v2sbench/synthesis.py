@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from v2sbench.batches import Batches, centre_crop
 from v2sbench.card import MelArch, Params, load_card
 from v2sbench.clips import Clips, SplitTable, read_split
-from v2sbench.corpora import Clip
 from v2sbench.dsp import LogMel, griffin_lim
 from v2sbench.identity import embed
 from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
@@ -60,13 +59,14 @@ def _copy_synthesis(context: _Context, index: int) -> Wave:
     torch.set_num_threads(1)
     row = context.table.rows[index]
     wave = torch.from_numpy(np.array(context.clips.wave(row.id)))
-    return griffin_lim(LogMel(context.mel)(wave[None])[0], context.mel, row.frames).numpy()
+    vocoded: Wave = griffin_lim(LogMel(context.mel)(wave[None])[0], context.mel, row.frames).numpy()
+    return vocoded
 
 
 def _noise(context: _Context, index: int) -> Wave:
     row = context.table.rows[index]
     draw = rng(context.seed, "noise", row.id).standard_normal(row.frames * SAMPLES_PER_FRAME)
-    return (draw * 10.0 ** (NOISE_DB / 20.0)).astype(np.float32)
+    return np.asarray(draw * 10.0 ** (NOISE_DB / 20.0), dtype=np.float32)
 
 
 def _other_sentence(context: _Context, index: int) -> Wave:
@@ -182,8 +182,8 @@ def speak(
     if model.modality != "video":
         raise UseError(f"{weights} holds {model.card.name}, which hears; speak needs a v2a variant")
     frames = read_video(video)
-    clip = Clip(id=f"speak/{video.stem}", speaker="speak", media=video, text=None, video=True, landmarks=landmarks)
-    crops = torch.from_numpy(np.array(centre_crop(mouth_roi(clip, frames), model.card.data.crop)))[None]
+    roi = mouth_roi(frames, landmarks=landmarks)
+    crops = torch.from_numpy(np.array(centre_crop(roi, model.card.data.crop)))[None]
     identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0])) if voice else model.voice
     mels, _ = model(crops, identity[None], torch.tensor([len(frames)]))
     write_wav(out, VOCODERS[vocoder](mels[0], model.card.arch.mel, len(frames)).numpy())

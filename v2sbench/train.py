@@ -26,7 +26,7 @@ from v2sbench.dsp import LogMel
 from v2sbench.nets.model import MelModel, load_weights, save_weights, transfer_decoder
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
 
-__all__ = ["mel_loss", "learning_rate", "run_folder", "train_variant", "weights_path"]
+__all__ = ["learning_rate", "mel_loss", "run_folder", "train_variant", "weights_path"]
 
 SAVE_SECONDS = 60.0
 """Seconds between saves of the resume state."""

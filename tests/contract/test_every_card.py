@@ -1,4 +1,4 @@
-"""Every card in models/: it loads, its network obeys the laws of lengths and padding, its differences are what they say."""
+"""Every card in models/: it loads, its network obeys the laws of lengths and padding, its base is what it says."""
 
 from __future__ import annotations
 

@@ -63,7 +63,8 @@ class AudioEncoder(nn.Module):
         stride = STEM_STRIDE
         x = torch.relu(self.stem_norm(self.stem(wave[:, None]), _at_rate(mask, stride), "audio"))
         for block in self.blocks:
-            stride *= block.stride  # type: ignore[operator]
+            assert isinstance(block, BasicBlock1d)
+            stride *= block.stride
             x = block(x, _at_rate(mask, stride))
         codes = nn.functional.avg_pool1d(x, SAMPLES_PER_FRAME // stride).transpose(1, 2)
         return self.project(codes)  # type: ignore[no-any-return]

@@ -108,7 +108,10 @@ class MelDecoder(nn.Module):
         nn.init.constant_(self.output.bias, self.START)
 
     def forward(self, codes: Tensor, mask: Tensor | None, modality: str) -> Tensor:
-        """codes: (B, M, inputs); mask: (B, M) bool or None when all is valid; modality: `audio` or `video` -> (B, M, bands) log10 magnitude."""
+        """codes: (B, M, inputs); mask: (B, M) bool or None when all is valid -> (B, M, bands) log10 magnitude.
+
+        modality: `audio` or `video`, whose statistics the norms use.
+        """
         x = self.input(codes)
         rotation = rotary(codes.shape[1], self.head_dim, x)
         for block in self.blocks:
