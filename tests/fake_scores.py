@@ -46,7 +46,12 @@ def scores(level: float, count: int, seed: int = 0) -> list[dict[str, Any]]:
 
 
 def write(
-    folder: Path, system: str, lines: Sequence[Mapping[str, Any]], *, versions: Mapping[str, str] = VERSIONS, **meta: Any
+    folder: Path,
+    system: str,
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    versions: Mapping[str, str] = VERSIONS,
+    **meta: Any,
 ) -> Path:
     """The system's jsonl and meta.json under `folder`, which is results/measured/<split>."""
     folder.mkdir(parents=True, exist_ok=True)

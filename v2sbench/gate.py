@@ -192,11 +192,11 @@ def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
     if not path.is_file():
         raise UseError(f"no baseline {path}; run `v2sbench accept {split} --why REASON` to make one")
     lines = path.read_text(encoding="utf-8").splitlines()
-    head = dict(line[2:].split(": ", 1) if ": " in line else (line[2:].rstrip(":"), "") for line in lines
-                if line.startswith("# "))  # fmt: skip
+    comments = [text[2:].partition(":") for text in lines if text.startswith("# ")]
+    head = {key: said.strip() for key, _, said in comments}
     try:
         cells = {}
-        for line in csv.DictReader(line for line in lines if not line.startswith("#")):
+        for line in csv.DictReader(text for text in lines if not text.startswith("#")):
             value = float(line["value"])
             if not math.isfinite(value) or line["metric"] not in METRICS:
                 raise ValueError(f"system {line['system']}: {line['metric']} = {line['value']}")
@@ -207,7 +207,7 @@ def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
             why=head["why"],
             protocol=head["protocol"],
             asr=head["asr"],
-            versions=dict(entry.split("=", 1) for entry in head["metrics"].split("; ") if entry),
+            versions={key: said for key, _, said in (part.partition("=") for part in head["metrics"].split("; "))},
             cells=cells,
         )
     except (KeyError, TypeError, ValueError) as error:

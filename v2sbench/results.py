@@ -160,8 +160,8 @@ def read_reported(path: Path = REPORTED) -> list[Reported]:
     """The reported numbers; UseError names the line and field that is off."""
     try:
         with open(path, encoding="utf-8", newline="") as handle:
-            table = list(csv.DictReader(handle))
-            header = tuple(table[0]) if table else REPORTED_FIELDS
+            reader = csv.DictReader(handle)
+            header, table = tuple(reader.fieldnames or ()), list(reader)
     except FileNotFoundError:
         raise UseError(f"no file {path}; run from the project's root") from None
     if header != REPORTED_FIELDS:

@@ -3,7 +3,8 @@
     rows(split) -> one `Row` a system, one `Cell` a metric
 
 Every clip of the ground truth is asked of every system: a clip without a line, or a line without the value, is a
-failure that is counted and enters no mean. `Cell.floored` is the mean with failures at the worst value of the metric.
+failure that is counted and enters no mean. `Cell.floored` is the mean with failures at the metric's floor, which is
+what a prediction without any speech in it scores.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ class Cell:
     n_failed: int | None = None
     """Utterances without one."""
     floored: float | None = None
-    """The mean with every failure at the metric's worst value; None when nothing failed."""
+    """The mean with every failure at the metric's floor; None when nothing failed, or for a WER when the number of
+    words that were to be said is unknown."""
     utterance_mean: float | None = None
     """WER only: the mean of the utterances' own rates, which some papers print instead of the pooled one."""
 
@@ -155,14 +157,13 @@ def _cell(
     if estimate is None:
         return None
     kept = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None and weight]
-    worst = METRICS[metric]
     floored: float | None = None
     lost = [clip for clip, value in zip(clips, values, strict=True) if value is None]
     costs = [words.get(clip) for clip in lost] if metric == "wer" else [1] * len(lost)
-    if lost and None not in costs:
-        bottom = worst.low if worst.higher_is_better else 100.0
-        top = math.fsum([value for value, _ in kept] + [bottom * cost for cost in costs if cost is not None])
-        floored = top / (math.fsum(weight for _, weight in kept) + sum(cost for cost in costs if cost is not None))
+    known = [cost for cost in costs if cost is not None]
+    if lost and len(known) == len(lost):
+        top = math.fsum([value for value, _ in kept] + [METRICS[metric].floor * cost for cost in known])
+        floored = top / (math.fsum(weight for _, weight in kept) + sum(known))
     return Cell(
         value=estimate.mean,
         low=estimate.low,

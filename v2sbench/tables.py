@@ -170,7 +170,7 @@ def notes(table: Table) -> list[str]:
     for row in table.measured:
         failed = [
             f"{label(metric)} {cell.n_failed}"
-            + (f" (mean with failures at the worst value: {number(metric, cell.floored)})" if cell.floored is not None
+            + (f" (mean with failures as if silent: {number(metric, cell.floored)})" if cell.floored is not None
                else "")
             for metric, cell in row.cells.items()
             if cell.n_failed and metric in SHOWN
