@@ -6,12 +6,13 @@ import ast
 import importlib
 
 import pytest
-from imports import EVERY_CORPUS, MODULES, imports_of
+
+from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
-    "runtime", "card", "pcm", "mpeg1", "media", "corpora", "roi", "clips", "dsp", "identity", "nets", "batches",
-    "train", "synthesis", "asr", "stoi", "metrics", "scoring", "stats", "results", "rows", "claims", "sheet", "tables", "gate",
-    "cli", "__main__",
+    "runtime", "card", "pcm", "mpeg1", "media", "corpora", "roi", "clips", "dsp", "pictures", "identity", "nets",
+    "batches", "train", "synthesis", "asr", "mos", "stoi", "metrics", "folders", "ledger", "scoring", "stats",
+    "results", "rows", "claims", "sheet", "tables", "gate", "cli", "__main__",
 )  # fmt: skip
 """A module or package imports only from what stands to its left, and from its own package."""
 LONGEST = 400

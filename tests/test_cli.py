@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 import pytest
-from imports import ROOT
 
+from tests.imports import ROOT
 from v2sbench import cli
 from v2sbench.cli.parser import Parser, Verb
 from v2sbench.media import RATE, write_wav

@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from imports import MODULES, ROOT, closure, imported
 
+from tests.imports import MODULES, ROOT, closure, imported
 from v2sbench import cli
 from v2sbench.card import card_chain, list_cards, load_card, load_params, read_yaml
 from v2sbench.cli.parser import Parser

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from v2sbench.runtime import UseError, suggest
+from v2sbench.runtime import UseError, atomic, suggest
 
-__all__ = ["AUDIO", "CLIPS", "MEASURED", "SPLITS", "TRUTH", "Parser", "Verb", "need_split"]
+__all__ = ["AUDIO", "CLIPS", "MEASURED", "SPLITS", "TRUTH", "Parser", "Verb", "need_split", "read_facts", "write_facts"]
 
 CLIPS = Path("clips")
 SPLITS = Path("splits")
@@ -67,3 +68,15 @@ def _explain_split(name: str) -> UseError:
     item = split(name)
     todo = "" if (CLIPS / item.corpus / "index.tsv").exists() else f"v2sbench prepare {item.corpus} && "
     return UseError(f"split {name} is not prepared (no {SPLITS / name}/split.tsv); run: {todo}v2sbench split {name}")
+
+
+def write_facts(folder: Path, facts: dict[str, str]) -> None:
+    """Note beside a system's audio what made it, for the tables."""
+    with atomic(folder / "system.json") as draft:
+        draft.write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def read_facts(folder: Path) -> dict[str, str]:
+    """The note beside a system's audio; empty without one (audio from elsewhere)."""
+    path = folder / "system.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

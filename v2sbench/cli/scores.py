@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH, Verb, need_split
+from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH, Verb, need_split, read_facts
 from v2sbench.runtime import UseError
 
 __all__ = ["VERBS"]
@@ -35,52 +36,70 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
 
 def run_score(args: argparse.Namespace) -> None:
     """Wavs and references -> one JSON line a clip."""
-    if args.split:
-        system, wavs, refs, clips, texts = _from_split(args)
-        out = args.out or MEASURED / args.split / f"{system}.jsonl"
-    else:
-        system, wavs, refs, clips, texts = _from_folders(args)
-        out = args.out
-    if not wavs.is_dir():
-        hint = "" if args.wavs else f"; run: v2sbench synth {system} --split {args.split}"
-        raise UseError(f"no folder {wavs} with the audio of {system}{hint}")
+    task = _from_split(args) if args.split else _from_folders(args)
     asr = _asr(args)
-    from v2sbench.scoring import score  # after the checks: it takes seconds to load
+    from v2sbench.scoring import score
 
     summary = score(
-        wavs, refs, clips, texts if asr else None, out, protocol=args.protocol, asr=asr, jobs=args.jobs, system=system,
-        metrics=args.metrics.split(",") if args.metrics else None,
+        task.wavs, task.refs, task.clips, task.texts, task.out, protocol=args.protocol, asr=asr, jobs=args.jobs,
+        system=task.system, metrics=args.metrics.split(",") if args.metrics else None, facts=task.facts,
     )  # fmt: skip
     print(summary)
 
 
-Task = tuple[str, Path, Path, list[str], dict[str, str] | None]
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is to be scored."""
+
+    system: str
+    """Its name."""
+    wavs: Path
+    """Its audio."""
+    refs: Path
+    """The references."""
+    clips: list[str]
+    """Which clips."""
+    texts: dict[str, str] | None
+    """Clip -> sentence, None when there are no texts."""
+    out: Path
+    """Where the lines go."""
+    facts: dict[str, str]
+    """What else a table should say of the system: vocoder, coverage."""
 
 
 def _from_split(args: argparse.Namespace) -> Task:
-    """System, wavs, references, clips and texts of a scoring by split."""
-    from v2sbench.clips import read_split
-
+    """A scoring by split."""
     if bool(args.system) == bool(args.wavs):
         raise UseError("with --split, name either a SYSTEM or --wavs DIR; see: v2sbench score --help")
     for option in ("refs", "texts", "grammar"):
         if getattr(args, option) is not None:
             raise UseError(f"--{option} does not go with --split: the split has its own")
-    table = read_split(need_split(args.split))
+    folder = need_split(args.split)
+    system = args.system or args.name or args.wavs.resolve().name
+    wavs, refs = args.wavs or AUDIO / args.split / system, AUDIO / args.split / TRUTH
+    for path, made in ((refs, TRUTH), (wavs, system)):
+        if not path.is_dir():
+            remedy = "" if path == args.wavs else f"; run: v2sbench synth {made} --split {args.split}"
+            raise UseError(f"no folder {path} with the audio of {made}{remedy}")
+    from v2sbench.clips import read_split
+
+    table = read_split(folder)
     rows = [row for row in table.rows if row.subset == "test"]
     if not rows:
-        raise UseError(f"split {args.split} has no test clips; it is for pre-training")
-    system = args.system or args.name or args.wavs.resolve().name
-    refs = AUDIO / args.split / TRUTH
-    if not refs.is_dir():
-        raise UseError(f"no references {refs}; run: v2sbench synth {TRUTH} --split {args.split}")
-    wavs = args.wavs or AUDIO / args.split / system
-    texts = {row.id: row.text for row in rows if row.text is not None}
-    return system, wavs, refs, [row.id for row in rows], texts or None
+        raise UseError(f"split {args.split} has no test clips here; it can only be trained on")
+    return Task(
+        system=system,
+        wavs=wavs,
+        refs=refs,
+        clips=[row.id for row in rows],
+        texts={row.id: row.text for row in rows if row.text} or None,
+        out=args.out or MEASURED / args.split / f"{system}.jsonl",
+        facts={"coverage": table.coverage_label, **read_facts(wavs)},
+    )
 
 
 def _from_folders(args: argparse.Namespace) -> Task:
-    """System, wavs, references, clips and texts of a scoring of two folders."""
+    """A scoring of two folders."""
     for option in ("wavs", "refs", "out"):
         if getattr(args, option) is None:
             raise UseError(f"without --split, --{option} is needed; see: v2sbench score --help")
@@ -88,13 +107,12 @@ def _from_folders(args: argparse.Namespace) -> Task:
         raise UseError(f"a SYSTEM ({args.system!r}) needs --split; without one, give --name to name --wavs")
     if args.texts and args.grammar:
         raise UseError("--texts and --grammar exclude each other")
-    if not args.refs.is_dir():
-        raise UseError(f"no folder {args.refs} with references")
-    clips = sorted(str(path.relative_to(args.refs).with_suffix("")) for path in args.refs.rglob("*.wav"))
-    if not clips:
-        raise UseError(f"no .wav file under {args.refs}")
+    from v2sbench.scoring import clips_of
+
+    clips = clips_of(args.refs)
     texts = _texts(args.texts) if args.texts else _grid_texts(clips) if args.grammar else None
-    return args.name or args.wavs.resolve().name, args.wavs, args.refs, clips, texts
+    system = args.name or args.wavs.resolve().name
+    return Task(system=system, wavs=args.wavs, refs=args.refs, clips=clips, texts=texts, out=args.out, facts={})
 
 
 def _texts(path: Path) -> dict[str, str]:
@@ -110,7 +128,7 @@ def _texts(path: Path) -> dict[str, str]:
 
 def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
     """The sentences that GRID file names spell."""
-    from v2sbench.corpora.grid import text_of
+    from v2sbench.corpora.grid_grammar import text_of
 
     return {clip: text_of(clip.rsplit("/", 1)[-1]) for clip in clips}
 

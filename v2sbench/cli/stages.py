@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split
+from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split, write_facts
 from v2sbench.runtime import UseError
 
 __all__ = ["VERBS"]
@@ -118,12 +118,14 @@ def run_synth(args: argparse.Namespace) -> None:
     from v2sbench.card import load_params
 
     need_split(args.split)
-    from v2sbench.synthesis import synth  # after the check: it takes seconds to load
+    from v2sbench.synthesis import REFERENCES, synth  # after the check: it takes seconds to load
 
     folder = synth(
         args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
         subset=args.subset,
     )  # fmt: skip
+    if args.system not in REFERENCES or args.system == args.vocoder:
+        write_facts(folder, {"vocoder": args.vocoder})
     print(folder)
 
 
