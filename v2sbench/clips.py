@@ -1,0 +1,159 @@
+"""Corpus -> prepared clips -> splits -> batches: what lies between raw files and training.
+
+`prepare` decodes every clip of a corpus, crops the mouth and writes shards; a clip that cannot be used is listed in
+``quarantine.tsv`` with its reason and stops nothing.  `Clips` (of `shards`) reads them back.  `write_split` divides
+them, and `batch_ids` says which of them a training step sees (both of `splits`).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from v2sbench.corpora import Clip, Corpus, scan_of
+from v2sbench.media import FPS, SAMPLES_PER_FRAME, MediaError, decode, encode_flac, fit
+from v2sbench.roi import PROVIDERS, RoiError, mouth_roi
+from v2sbench.runtime import UseError, atomic, choose, parallel
+from v2sbench.shards import Clips, Entry, ShardWriter
+from v2sbench.splits import Row, SplitTable, batch_ids, read_split, write_split
+
+__all__ = [
+    "Clips",
+    "Entry",
+    "Report",
+    "Row",
+    "SplitTable",
+    "batch_ids",
+    "prepare",
+    "read_split",
+    "write_split",
+]
+
+MIN_FRAMES = 5
+"""A clip shorter than this (0.2 s) is quarantined as ``too-short``."""
+SILENCE = 1e-3
+"""A clip whose samples all stay below this (-60 dB of full scale) is quarantined as ``no-sound``."""
+LATE = 5 * SAMPLES_PER_FRAME
+"""Sound that ends more than this before the picture is told as damage (GRID's usual 22 ms are not)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What `prepare` did."""
+
+    corpus: str
+    """Its name."""
+    out: Path
+    """Where the clips lie."""
+    kept: int
+    """Clips prepared."""
+    frames: int
+    """Their video frames."""
+    damaged: int
+    """Those of them whose media had lost something."""
+    quarantined: Mapping[str, int]
+    """Reason -> clips or files left out."""
+
+    def __str__(self) -> str:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in self.quarantined.items())
+        left = f"{sum(self.quarantined.values())} quarantined ({reasons}; see {self.out / 'quarantine.tsv'})"
+        hours = self.frames / FPS / 3600
+        return (
+            f"{self.corpus}: {self.kept} clips, {hours:.2f} h, {self.damaged} of them from damaged files; "
+            f"{left if self.quarantined else 'none quarantined'}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Outcome:
+    """One clip's payload, or why there is none."""
+
+    clip: Clip
+    wave: bytes = b""
+    roi: bytes = b""
+    frames: int = 0
+    damage: str = ""
+    reason: str = ""
+    detail: str = ""
+
+
+def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi: str = "auto") -> Report:
+    """Write the prepared clips of corpus `item`, read from `root`, to the folder `out`, replaced as a whole at the end.
+
+    jobs: worker processes (default: `V2S_JOBS`, else all processors); the bytes do not depend on it.
+    roi: a name of `roi.PROVIDERS`, or ``auto``.
+    Files that the scan cannot use are quarantined as ``unusable-file``.
+    UseError when there is no corpus, or not one clip of it can be prepared; then `out` is as it was.
+    """
+    if roi != "auto":
+        choose("ROI provider", roi, PROVIDERS)
+    scan = scan_of(item, root)
+    clips = sorted(scan.clips, key=lambda clip: clip.id)
+    quarantined = [(_relative(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
+    with atomic(out) as draft:
+        draft.mkdir()
+        with ShardWriter(draft) as writer:
+            for done in parallel(partial(_prepare, roi=roi), clips, jobs=jobs, desc=f"prepare {item.name}"):
+                clip = done.clip
+                if done.reason:
+                    quarantined.append((clip.id, done.reason, done.detail.replace(f"{root}{os.sep}", "")))
+                else:
+                    writer.add(clip.id, clip.speaker, clip.text, done.frames, done.wave, done.roi, done.damage)
+            if not writer.entries:
+                name, reason, detail = quarantined[0]
+                raise UseError(f"no clip of {item.name} under {root} can be prepared, e.g. {name}: {reason} ({detail})")
+            writer.finish(sorted(quarantined), {"corpus": item.name, "kind": item.kind, "roi": roi})
+    return Report(
+        corpus=item.name,
+        out=out,
+        kept=len(writer.entries),
+        frames=sum(entry.frames for entry in writer.entries),
+        damaged=sum(bool(entry.damage) for entry in writer.entries),
+        quarantined=dict(sorted(Counter(reason for _, reason, _ in quarantined).items())),
+    )
+
+
+def _relative(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def _prepare(clip: Clip, *, roi: str) -> _Outcome:
+    """Decode, crop and encode one clip, in a worker; what is wrong with the clip becomes a reason."""
+    cv2.setNumThreads(1)
+    try:
+        return _payload(clip, roi)
+    except (MediaError, RoiError) as error:
+        return _Outcome(clip=clip, reason=error.reason, detail=error.detail)
+    except (av.FFmpegError, cv2.error, OSError, ValueError) as error:  # codecs meet damage in ways of their own
+        return _Outcome(clip=clip, reason="undecodable", detail=f"{type(error).__name__}: {error}")
+
+
+def _payload(clip: Clip, roi: str) -> _Outcome:
+    recording = decode(clip.media, video=clip.video)
+    wave, pictures, damage = recording.wave, recording.frames, list(recording.damage)
+    assert wave is not None  # asked for
+    frames = len(wave) // SAMPLES_PER_FRAME if pictures is None else len(pictures)
+    if frames < MIN_FRAMES:
+        raise MediaError("too-short", f"{frames} frames, at least {MIN_FRAMES} are needed")
+    missing = frames * SAMPLES_PER_FRAME - len(wave)
+    if missing > LATE:
+        damage.append(f"the sound ends {missing / SAMPLES_PER_FRAME / FPS:.2f} s before the picture")
+    wave = fit(wave, frames)
+    if not np.isfinite(wave).all():
+        raise MediaError("undecodable", "the sound holds values that are no numbers")
+    peak = float(np.abs(wave).max())
+    if peak < SILENCE:
+        return _Outcome(clip=clip, reason="no-sound", detail=f"the loudest sample is {peak:.1e} of full scale")
+    crops = io.BytesIO()
+    if pictures is not None:
+        np.save(crops, mouth_roi(pictures, landmarks=clip.landmarks, provider=roi))
+    return _Outcome(clip=clip, wave=encode_flac(wave), roi=crops.getvalue(), frames=frames, damage="; ".join(damage))

@@ -1,0 +1,208 @@
+"""Splits on disk, and the order in which training visits them.
+
+    split.tsv    one line a clip: part, id, speaker, shard, offset, sha256, frames, text; by part, then id
+    split.json   which corpus and clips folder, how complete, and two digests
+    speaker.npy  (rows, 256) float32, written by ``identity``: row i belongs to line i of split.tsv
+
+Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from v2sbench.corpora import SUBSETS, Coverage, Split, Subset, corpus
+from v2sbench.corpora.listing import apply, read_listing
+from v2sbench.runtime import UseError, atomic, rng, short_digest
+from v2sbench.shards import Clips, read_table, write_table
+
+__all__ = ["Row", "SplitTable", "batch_ids", "read_split", "write_split"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """One clip of a split: a line of ``split.tsv``."""
+
+    subset: Subset
+    """train, val or test."""
+    id: str
+    """``speaker/stem``."""
+    speaker: str
+    """Who speaks."""
+    shard: str
+    """File of the clips folder that holds it."""
+    offset: int
+    """Byte of the shard at which its sound starts."""
+    sha256: str
+    """Digest of its sound and crops."""
+    frames: int
+    """Length in video frames."""
+    text: str | None
+    """What is said, None when the corpus does not tell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitTable:
+    """A split as it lies on disk."""
+
+    folder: Path
+    """Where."""
+    name: str
+    """Of the split."""
+    corpus: str
+    """Of the corpus that it divides."""
+    clips: Path
+    """Folder of the prepared clips."""
+    rows: tuple[Row, ...]
+    """Every clip, by part (train, val, test), then id; row i belongs to row i of ``speaker.npy``."""
+    coverage: Coverage
+    """How much of the full split is here."""
+    digest: str
+    """16 hex digits that name the parts, ids and contents: other clips or other crops have another digest."""
+    division: str
+    """16 hex digits that name the parts and ids alone (`Split.digest`)."""
+    listing: str | None
+    """Title of the imported list, None for the split's own division."""
+    identity: str
+    """``seen`` or ``unseen`` speakers in test."""
+    grammar: str | None
+    """``grid`` when all sentences obey that grammar."""
+    wer: bool
+    """Whether a word error rate is defined."""
+
+    @property
+    def coverage_label(self) -> str:
+        """Empty for a full split, else ``partial 900/1000``."""
+        return self.coverage.label
+
+    def subset(self, name: Subset) -> tuple[Row, ...]:
+        """Rows of one part."""
+        return tuple(row for row in self.rows if row.subset == name)
+
+    def embeddings(self) -> NDArray[np.float32]:
+        """Speaker embeddings, (rows, 256) float32.  UseError when they are missing or of another split."""
+        path = self.folder / "speaker.npy"
+        try:
+            vectors = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UseError(f"no speaker embeddings in {path}; run: v2sbench split {self.name}") from error
+        if vectors.ndim != 2 or len(vectors) != len(self.rows):
+            raise UseError(f"{path} is {vectors.shape} for {len(self.rows)} clips; run: v2sbench split {self.name}")
+        return np.asarray(vectors, np.float32)
+
+
+_ROW = tuple(field.name for field in fields(Row))
+
+
+def write_split(split: Split, clips_folder: Path, out: Path, listing: Path | None = None) -> Coverage:
+    """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
+
+    listing: a file with somebody's own division (`corpora.listing`), in place of the split's.
+    UseError when the clips are of another corpus, or not one of them is in the split.
+    """
+    clips = Clips(clips_folder)
+    made_from = clips.about.get("corpus")
+    if made_from != split.corpus:
+        raise UseError(f"split {split.name} divides {split.corpus}, but {clips_folder} holds clips of {made_from}")
+    title = None
+    if listing is not None:
+        imported = read_listing(listing, corpus(split.corpus))
+        split, title = apply(imported, split), imported.title
+    parts = split.assign(clips.ids)
+    if not parts:
+        raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
+    coverage = split.coverage(clips.ids)
+    rows: list[tuple[object, ...]] = []
+    for name, part in parts.items():
+        entry = clips.entry(name)
+        rows.append((part, name, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text))
+    about = {
+        "name": split.name,
+        "corpus": split.corpus,
+        "clips": os.path.relpath(clips_folder, out),
+        "coverage": {part: [*counts] for part, counts in coverage.parts.items()},
+        "exact": coverage.exact,
+        "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows),
+        "division": split.digest(clips.ids),
+        "listing": title,
+        "identity": split.identity,
+        "grammar": split.grammar,
+        "wer": split.wer,
+    }
+    with atomic(out) as draft:
+        draft.mkdir()
+        write_table(draft / "split.tsv", _ROW, rows)
+        (draft / "split.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return coverage
+
+
+def read_split(folder: Path | str) -> SplitTable:
+    """The split in `folder`.  UseError when it is missing or damaged."""
+    folder = Path(folder)
+    try:
+        about: dict[str, Any] = json.loads((folder / "split.json").read_text(encoding="utf-8"))
+        header, *lines = read_table(folder / "split.tsv")
+        if header.split("\t") != [*_ROW]:
+            raise ValueError("the header of split.tsv is another version's")
+        rows = tuple(_row(line) for line in lines)
+        parts = {part: (have, full) for part in SUBSETS for have, full in [about["coverage"].get(part, (-1, None))]}
+        return SplitTable(
+            folder=folder,
+            clips=Path(os.path.normpath(folder / about.pop("clips"))),
+            rows=rows,
+            coverage=Coverage(
+                parts={part: counts for part, counts in parts.items() if counts[0] >= 0}, exact=about.pop("exact")
+            ),
+            **{key: value for key, value in about.items() if key != "coverage"},
+        )
+    except FileNotFoundError as error:
+        raise UseError(f"no split in {folder}; run: v2sbench split {folder.name}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UseError(f"the split in {folder} is damaged ({error}); run: v2sbench split {folder.name}") from error
+
+
+def _row(line: str) -> Row:
+    part, name, speaker, shard, offset, sha256, frames, text = line.split("\t")
+    if part not in SUBSETS:
+        raise ValueError(f"unknown part {part!r}")
+    return Row(
+        subset=part,
+        id=name,
+        speaker=speaker,
+        shard=shard,
+        offset=int(offset),
+        sha256=sha256,
+        frames=int(frames),
+        text=text or None,
+    )
+
+
+def batch_ids(n: int, batch: int, step: int, seed: int) -> NDArray[np.int64]:
+    """Positions, in [0, n), of the `batch` items of training step `step`: (batch,) int64.
+
+    A pure function: epoch after epoch, each a permutation of all items seeded by (seed, epoch), is one endless line,
+    and a step takes its `batch` next places.  So each epoch visits each item once, a step may straddle two epochs, and
+    training can go on from any step without a state.
+    ValueError unless n and batch are positive and step is not negative.
+    """
+    if n < 1 or batch < 1 or step < 0:
+        raise ValueError(f"n = {n}, batch = {batch}, step = {step}; allowed are n > 0, batch > 0, step >= 0")
+    places = np.arange(step * batch, (step + 1) * batch)
+    taken = np.empty(batch, np.int64)
+    for epoch in range(places[0] // n, places[-1] // n + 1):
+        inside = places // n == epoch
+        taken[inside] = _epoch(n, seed, int(epoch))[places[inside] - epoch * n]
+    return taken
+
+
+@lru_cache(maxsize=4)
+def _epoch(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return rng(seed, "epoch", epoch).permutation(n)
