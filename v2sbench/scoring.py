@@ -12,9 +12,11 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -371,5 +373,13 @@ def _meta(plan: Plan, system: str, clips: int) -> dict[str, Any]:
         "normaliser": plan.normaliser or None,
         "metrics": {name: METRICS[name].version for name in plan.metrics},
         "clips": clips,
-        "environment": runtime.environment(),
+        "environment": _machine(plan),
     }
+
+
+def _machine(plan: Plan) -> dict[str, str]:
+    """What the scores depend on beside the versions of the metrics; PyTorch is asked only where it was at work."""
+    if plan.listener is not None and not plan.in_workers:
+        return runtime.environment()
+    found = {name: version(name) for name in ("numpy", "scipy", "soundfile")}
+    return {"python": platform.python_version(), "machine": platform.machine()} | found

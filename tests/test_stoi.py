@@ -1,0 +1,108 @@
+"""STOI and ESTOI in one pass: equal to pystoi, one value for one input."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pystoi
+import pytest
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.voices import noisy, voice
+from v2sbench.stoi import BLOCK, HOP, SEGMENT, TooFewFramesError, intelligibility
+
+
+def theirs(reference, prediction, rate):
+    return (
+        pystoi.stoi(reference, prediction, rate),
+        pystoi.stoi(reference, prediction, rate, extended=True),
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    rate=st.sampled_from([8_000, 10_000, 16_000, 22_050, 24_000, 44_100]),
+    seconds=st.floats(0.8, 3.5),
+    snr=st.floats(-20, 40),
+    gaps=st.integers(0, 4),
+)
+def test_equal_to_pystoi(seed, rate, seconds, snr, gaps):
+    draw = np.random.default_rng(seed)
+    reference = draw.standard_normal(int(seconds * rate))
+    for _ in range(gaps):  # pauses in the reference, so that frames are removed
+        start = draw.integers(0, len(reference))
+        reference[start : start + rate // 10] *= 1e-4
+    prediction = reference + 10 ** (-snr / 20) * draw.standard_normal(len(reference))
+    found = intelligibility(reference, prediction, rate)
+    assert (found.stoi, found.estoi) == pytest.approx(theirs(reference, prediction, rate), abs=1e-6)
+
+
+def test_equal_to_pystoi_on_speech(pesq_pair):
+    clean, babble = (soundfile.read(path, dtype="float32")[0] for path in pesq_pair)
+    for reference, prediction in ((clean, babble), (babble, clean), (clean, clean)):
+        found = intelligibility(reference, prediction, 16_000)
+        assert (found.stoi, found.estoi) == pytest.approx(theirs(reference, prediction, 16_000), abs=1e-6)
+
+
+def test_long_waves_are_worked_on_by_blocks_with_the_same_result():
+    reference = voice(8.0)
+    prediction = noisy(reference, 5)
+    found = intelligibility(reference, prediction, 16_000)
+    assert found.frames > 3 * BLOCK
+    assert (found.stoi, found.estoi) == pytest.approx(theirs(reference, prediction, 16_000), abs=1e-6)
+
+
+def test_the_global_generator_is_left_alone():
+    reference = voice()
+    np.random.seed(3)
+    before = np.random.get_state()[1].copy()
+    first = intelligibility(reference, noisy(reference, 0), 16_000)
+    assert (np.random.get_state()[1] == before).all()
+    assert intelligibility(reference, noisy(reference, 0), 16_000) == first
+
+
+def test_a_hole_in_the_prediction_correlates_with_nothing():
+    """Pystoi fills rows without variation with random noise; the mean of its draws is the value here."""
+    reference = voice(2.0)
+    prediction = noisy(reference, 10)
+    prediction[8_000:20_000] = 0
+    drawn = [pystoi.stoi(reference, prediction, 16_000, extended=True) for _ in range(20)]
+    assert np.ptp(drawn) > 1e-6
+    found = intelligibility(reference, prediction, 16_000)
+    assert found.estoi == pytest.approx(np.mean(drawn), abs=3 * np.std(drawn))
+    assert found.stoi == pytest.approx(pystoi.stoi(reference, prediction, 16_000), abs=1e-6)
+
+
+def test_silence_is_decided_by_the_reference():
+    reference = np.concatenate([voice(1.0), np.zeros(16_000, np.float32)])
+    loud_tail = reference.copy()
+    loud_tail[20_000:] = voice(0.75, 5)  # 0.25 s after the reference has ended
+    assert intelligibility(reference, loud_tail, 16_000).stoi > 0.99
+
+
+@pytest.mark.parametrize("samples", [0, 1, 255, 256, 257, 4_000])
+def test_too_few_frames_are_an_error_not_a_score(samples):
+    wave = voice(1.0, rate=10_000)[:samples]
+    with pytest.raises(TooFewFramesError):
+        intelligibility(wave, wave, 10_000)
+
+
+def test_the_limit_is_thirty_joined_frames():
+    wave = np.random.default_rng(0).standard_normal(HOP * (SEGMENT + 1) + 129)
+    assert intelligibility(wave, wave, 10_000).stoi == pytest.approx(1)
+    assert pystoi.stoi(wave, wave, 10_000) == pytest.approx(1)
+    shorter = wave[: len(wave) - HOP]
+    with pytest.raises(TooFewFramesError):
+        intelligibility(shorter, shorter, 10_000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert pystoi.stoi(shorter, shorter, 10_000) == 1e-5
+
+
+def test_lengths_must_be_equal():
+    with pytest.raises(ValueError, match="equally long"):
+        intelligibility(np.ones(5_000), np.ones(5_001), 10_000)
