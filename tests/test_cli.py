@@ -12,7 +12,7 @@ import pytest
 
 from tests.imports import ROOT
 from v2sbench import cli
-from v2sbench.cli.parser import Parser, Verb
+from v2sbench.cli.parser import REFERENCES, Parser, Verb
 from v2sbench.media import RATE, write_wav
 from v2sbench.runtime import CheckError, UseError
 
@@ -120,6 +120,7 @@ def test_documents_show_commands_that_parse(document):
         ("score x --split grid4-seen --refs a", "does not go with --split"),
         ("speak no.mp4 --model no.safetensors --out o.wav", "no file no.mp4"),
         ("accept demo-seen", "required: --why"),
+        ("score --wavs noise --refs b --out c --asr none", "no folder b"),
         ("train x --split grid4-seen", "run: v2sbench prepare grid && v2sbench split grid4-seen"),
         ("split grid4-seen", "run: v2sbench prepare grid"),
     ],
@@ -223,6 +224,21 @@ def test_scan_counts_the_files_of_a_corpus(tmp_path, monkeypatch, capsys):
     assert len(found) == 2
     assert all(text.startswith("files\tdigest\n1\t") for text in found)
     assert "1 files" in capsys.readouterr().out
+
+
+def test_reference_systems_are_those_of_synthesis():
+    from v2sbench.synthesis import REFERENCES as MADE
+
+    assert set(REFERENCES) == set(MADE)
+
+
+@pytest.mark.parametrize("name", ["noise", "v2a-mine", "a b", "..", "x/y"])
+def test_a_system_needs_a_name_of_its_own(name, tmp_path, capsys):
+    for folder in ("mine", "refs"):
+        write_wav(tmp_path / folder / "a.wav", np.zeros(960, np.float32), RATE)
+    said = fails(capsys, "score", "--wavs", str(tmp_path / "mine"), "--refs", str(tmp_path / "refs"), "--name", name,
+                 "--out", str(tmp_path / "o.jsonl"))  # fmt: skip
+    assert "give --name NAME" in said
 
 
 def test_score_two_folders(tmp_path, capsys):

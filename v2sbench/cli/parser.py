@@ -11,7 +11,19 @@ from typing import NoReturn
 
 from v2sbench.runtime import UseError, atomic, suggest
 
-__all__ = ["AUDIO", "CLIPS", "MEASURED", "SPLITS", "TRUTH", "Parser", "Verb", "need_split", "read_facts", "write_facts"]
+__all__ = [
+    "AUDIO",
+    "CLIPS",
+    "MEASURED",
+    "REFERENCES",
+    "SPLITS",
+    "TRUTH",
+    "Parser",
+    "Verb",
+    "need_split",
+    "read_facts",
+    "write_facts",
+]
 
 CLIPS = Path("clips")
 SPLITS = Path("splits")
@@ -19,6 +31,8 @@ AUDIO = Path("audio")
 MEASURED = Path("results/measured")
 TRUTH = "ground-truth"
 """The reference system whose audio every other is scored against."""
+REFERENCES = (TRUTH, "griffin-lim", "noise", "other-sentence")
+"""Ceilings and floors; a user's system may not take their names. (`synthesis` has what they do, and loads PyTorch.)"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH, Verb, need_split, read_facts
+from v2sbench.cli.parser import AUDIO, MEASURED, REFERENCES, TRUTH, Verb, need_split, read_facts
 from v2sbench.runtime import UseError
 
 __all__ = ["VERBS"]
@@ -26,7 +27,7 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="default: results/measured/S/SYSTEM.jsonl; required without a split"
     )
-    parser.add_argument("--protocol", default="v2sbench-1", metavar="P", help="default: v2sbench-1")
+    parser.add_argument("--protocol", metavar="P", help="default: that of params.yaml")
     parser.add_argument("--asr", metavar="A", help="recogniser, or `none` (default: that of params.yaml)")
     parser.add_argument("--metrics", metavar="M,M", help="only these (default: all of the protocol)")
     parser.add_argument(
@@ -37,11 +38,11 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
 def run_score(args: argparse.Namespace) -> None:
     """Wavs and references -> one JSON line a clip."""
     task = _from_split(args) if args.split else _from_folders(args)
-    asr = _asr(args)
+    protocol, asr = _rules(args)
     from v2sbench.scoring import score
 
     summary = score(
-        task.wavs, task.refs, task.clips, task.texts, task.out, protocol=args.protocol, asr=asr, jobs=args.jobs,
+        task.wavs, task.refs, task.clips, task.texts, task.out, protocol=protocol, asr=asr, jobs=args.jobs,
         system=task.system, metrics=args.metrics.split(",") if args.metrics else None, facts=task.facts,
     )  # fmt: skip
     print(summary)
@@ -75,7 +76,7 @@ def _from_split(args: argparse.Namespace) -> Task:
         if getattr(args, option) is not None:
             raise UseError(f"--{option} does not go with --split: the split has its own")
     folder = need_split(args.split)
-    system = args.system or args.name or args.wavs.resolve().name
+    system = args.system or _own_name(args)
     wavs, refs = args.wavs or AUDIO / args.split / system, AUDIO / args.split / TRUTH
     for path, made in ((refs, TRUTH), (wavs, system)):
         if not path.is_dir():
@@ -98,6 +99,16 @@ def _from_split(args: argparse.Namespace) -> Task:
     )
 
 
+def _own_name(args: argparse.Namespace) -> str:
+    """The name of a user's system; UseError when it is no file name or one of this project's systems has it."""
+    name = args.name or args.wavs.resolve().name
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise UseError(f"{name!r} cannot name a system (letters, digits, . _ -); give --name NAME")
+    if name in REFERENCES or name.startswith(("a2a-", "v2a-")):
+        raise UseError(f"{name!r} is the name of one of this project's own systems; give --name NAME")
+    return name
+
+
 def _from_folders(args: argparse.Namespace) -> Task:
     """A scoring of two folders."""
     for option in ("wavs", "refs", "out"):
@@ -111,8 +122,9 @@ def _from_folders(args: argparse.Namespace) -> Task:
 
     clips = clips_of(args.refs)
     texts = _texts(args.texts) if args.texts else _grid_texts(clips) if args.grammar else None
-    system = args.name or args.wavs.resolve().name
-    return Task(system=system, wavs=args.wavs, refs=args.refs, clips=clips, texts=texts, out=args.out, facts={})
+    return Task(
+        system=_own_name(args), wavs=args.wavs, refs=args.refs, clips=clips, texts=texts, out=args.out, facts={}
+    )
 
 
 def _texts(path: Path) -> dict[str, str]:
@@ -133,12 +145,15 @@ def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
     return {clip: text_of(clip.rsplit("/", 1)[-1]) for clip in clips}
 
 
-def _asr(args: argparse.Namespace) -> str | None:
-    """The recogniser to use: the option, else the profile's, else GRID's grammar; None for `none`."""
+def _rules(args: argparse.Namespace) -> tuple[str, str | None]:
+    """Protocol and recogniser: the options, else the profile's, else the demo's outside a project; None for `none`."""
     from v2sbench.card import PARAMS, load_params
 
-    name = args.asr or (load_params().asr if PARAMS.exists() else "grid-grammar")
-    return None if name == "none" else str(name)
+    protocol, asr = args.protocol or "v2sbench-1", args.asr or "grid-grammar"
+    if PARAMS.exists():
+        params = load_params()
+        protocol, asr = args.protocol or params.protocol, args.asr or params.asr
+    return protocol, None if asr == "none" else asr
 
 
 # ---------------------------------------------------------------- tables and the gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split, write_facts
+from v2sbench.cli.parser import CLIPS, REFERENCES, SPLITS, Verb, need_split, write_facts
 from v2sbench.runtime import UseError
 
 __all__ = ["VERBS"]
@@ -72,11 +72,18 @@ def run_split(args: argparse.Namespace) -> None:
     clips, out = args.clips or CLIPS / item.corpus, args.out or SPLITS / item.name
     if not (clips / "index.tsv").exists():
         raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
-    from v2sbench.clips import write_split
-    from v2sbench.identity import embed_split
+    import numpy as np
 
-    print(write_split(item, clips, out, args.listing))
-    embed_split(out, clips)
+    from v2sbench.clips import Clips, read_split, write_split
+    from v2sbench.identity import embed_split
+    from v2sbench.runtime import atomic
+
+    coverage = write_split(item, clips, out, args.listing)
+    vectors = embed_split(read_split(out), Clips(clips))
+    with atomic(out / "speaker.npy") as draft:
+        np.save(draft, vectors)
+    parts = ", ".join(f"{part} {have}" for part, (have, _) in coverage.parts.items())
+    print(f"{out}: {parts}" + (f" ({coverage.label})" if coverage.label else ""))
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -118,7 +125,7 @@ def run_synth(args: argparse.Namespace) -> None:
     from v2sbench.card import load_params
 
     need_split(args.split)
-    from v2sbench.synthesis import REFERENCES, synth  # after the check: it takes seconds to load
+    from v2sbench.synthesis import synth  # after the check: it takes seconds to load
 
     folder = synth(
         args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
