@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
@@ -65,7 +66,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Check what the options name, before anything is collected or run."""
     try:
-        plan = _plan(session.config)
+        plan = checked(session.config)
     except UseError as error:
         raise pytest.UsageError(f"v2sbench: {error}") from None
     if plan:
@@ -118,8 +119,15 @@ def commands(plan: Plan) -> list[list[str]]:
     return [["score", system, "--split", plan.split] for system in ordered] + own
 
 
-def _plan(config: pytest.Config) -> Plan | None:
-    """The checked options; None without --split. UseError says what is wrong or missing, and what to run."""
+class Options(Protocol):
+    """Where `checked` reads the options; pytest's configuration is one."""
+
+    def getoption(self, name: str, /) -> Any:
+        """The value of an option."""
+
+
+def checked(config: Options) -> Plan | None:
+    """The options, held against this disk; None without --split. UseError: what is wrong or missing, what to run."""
     split = config.getoption("--split")
     if split is None:
         for option in ("--variant", "--system", "--accept"):

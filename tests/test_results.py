@@ -97,11 +97,30 @@ def test_a_metric_that_failed_everywhere_was_asked_for(tmp_path: Path) -> None:
     assert found.values("stoi", ["a"]) == [None]
 
 
-@pytest.mark.parametrize("damage", ["{", '{"no": "clip"}', '{"clip": "a"}\n{"clip": "a"}', ""])
-def test_damaged_scores_name_the_file_and_the_command(tmp_path: Path, damage: str) -> None:
+LINES = '{"clip": "a", "status": "ok"}\n'
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("{", "line 1: not a line of scores"),
+        (LINES + '{"no": "clip"}', "line 2: not a line of scores"),
+        (LINES * 2, "lists clip a twice; run `v2sbench score mine --split grid4-seen`"),
+        ('{"clip": "a", "status": "ok", "wer": 0.3}', "wer of clip a must be edit counts"),
+        ("", "is empty; run `v2sbench score mine --split grid4-seen`"),
+    ],
+)
+def test_damaged_scores_name_the_file_and_what_is_wrong(tmp_path: Path, damage: str, said: str) -> None:
     path = fake_scores.write(tmp_path / "grid4-seen", "mine", [])
     path.write_text(damage, encoding="utf-8")
-    with pytest.raises(UseError, match=r"mine\.jsonl.*v2sbench score mine --split grid4-seen"):
+    with pytest.raises(UseError, match=rf"mine\.jsonl.*{said}"):
+        read_measured(path)
+
+
+def test_a_damaged_meta_is_named(tmp_path: Path) -> None:
+    path = fake_scores.write(tmp_path / "grid4-seen", "mine", fake_scores.scores(0.5, 2))
+    path.with_name("mine.meta.json").write_text("{", encoding="utf-8")
+    with pytest.raises(UseError, match=r"mine\.meta\.json is damaged .*v2sbench score mine"):
         read_measured(path)
 
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from v2sbench.ledger import meta_path, read_scores
 from v2sbench.metrics import METRICS
 from v2sbench.runtime import UseError
 
@@ -196,22 +197,22 @@ def read_measured(path: Path) -> Measured:
     """One system's scores from its .jsonl and .meta.json; UseError when either is missing or damaged."""
     system, split = path.stem, path.parent.name
     again = f"run `v2sbench score {system} --split {split}`"
-    meta_path = path.with_name(f"{system}.meta.json")
-    for needed in (path, meta_path):
+    side = meta_path(path)
+    for needed in (path, side):
         if not needed.is_file():
             raise UseError(f"no file {needed}; {again}")
-    lines: dict[str, Mapping[str, Any]] = {}
-    where = meta_path
     try:
-        meta = json.loads(meta_path.read_text(encoding="utf-8"))
-        where = path
-        for text in path.read_text(encoding="utf-8").splitlines():
-            line = json.loads(text)
-            if line["clip"] in lines:
-                raise UseError(f"{path} lists clip {line['clip']} twice; {again}")
-            lines[line["clip"]] = line
-    except (ValueError, KeyError, TypeError) as error:
-        raise UseError(f"{where} is damaged ({error}); remove it and {again}") from None
+        meta = json.loads(side.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UseError(f"{side} is damaged ({error}); {again}") from None
+    lines: dict[str, Mapping[str, Any]] = {}
+    for line in read_scores(path):
+        clip, words = line["clip"], line.get("wer")
+        if clip in lines:
+            raise UseError(f"{path} lists clip {clip} twice; {again}")
+        if words is not None and not (isinstance(words, dict) and words.keys() >= {"sub", "del", "ins", "words"}):
+            raise UseError(f"{path}: wer of clip {clip} must be edit counts (sub, del, ins, words), not {words!r}")
+        lines[clip] = line
     if not lines:
         raise UseError(f"{path} is empty; {again}")
     return Measured(system=system, meta=meta, lines=lines)
