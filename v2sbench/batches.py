@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2sbench.card import Card, Data
-from v2sbench.clips import Clips, SplitTable, batch_ids
 from v2sbench.identity import Voices
 from v2sbench.media import FPS, SAMPLES_PER_FRAME
 from v2sbench.nets.video import GREY_MEAN
 from v2sbench.runtime import UseError, rng
+from v2sbench.shards import Clips
+from v2sbench.splits import SplitTable, batch_ids
 
 __all__ = ["Batch", "Batches", "augment", "centre_crop", "read_ahead"]
 

@@ -2,12 +2,14 @@
 
 `prepare` decodes every clip of a corpus, crops the mouth and writes shards; a clip that cannot be used is listed in
 ``quarantine.tsv`` with its reason and stops nothing.  `Clips` (of `shards`) reads them back.  `write_split` divides
-them, and `batch_ids` says which of them a training step sees (both of `splits`).
+them, and `batch_ids` says which of them a training step sees (of `splits`). Whoever only reads imports `shards` and
+`splits`, and so does not depend on the corpora.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -19,12 +21,13 @@ import av
 import cv2
 import numpy as np
 
-from v2sbench.corpora import Clip, Corpus, scan_of
+from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, scan_of
+from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, MediaError, decode, encode_flac, fit
 from v2sbench.roi import PROVIDERS, RoiError, mouth_roi
-from v2sbench.runtime import UseError, atomic, choose, parallel
-from v2sbench.shards import Clips, Entry, ShardWriter
-from v2sbench.splits import Row, SplitTable, batch_ids, read_split, write_split
+from v2sbench.runtime import UseError, atomic, choose, parallel, short_digest
+from v2sbench.shards import Clips, Entry, ShardWriter, write_table
+from v2sbench.splits import COLUMNS, Row, SplitTable, batch_ids, read_split
 
 __all__ = [
     "Clips",
@@ -157,3 +160,45 @@ def _payload(clip: Clip, roi: str) -> _Outcome:
     if pictures is not None:
         np.save(crops, mouth_roi(pictures, landmarks=clip.landmarks, provider=roi))
     return _Outcome(clip=clip, wave=encode_flac(wave), roi=crops.getvalue(), frames=frames, damage="; ".join(damage))
+
+
+def write_split(split: Split, clips_folder: Path, out: Path, listing: Path | None = None) -> Coverage:
+    """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
+
+    listing: a file with somebody's own division (`corpora.listing`), in place of the split's.
+    UseError when the clips are of another corpus, or not one of them is in the split.
+    """
+    clips = Clips(clips_folder)
+    made_from = clips.about.get("corpus")
+    if made_from != split.corpus:
+        raise UseError(f"split {split.name} divides {split.corpus}, but {clips_folder} holds clips of {made_from}")
+    title = None
+    if listing is not None:
+        imported = read_listing(listing, corpus(split.corpus))
+        split, title = apply(imported, split), imported.title
+    parts = split.assign(clips.ids)
+    if not parts:
+        raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
+    coverage = split.coverage(clips.ids)
+    rows: list[tuple[object, ...]] = []
+    for name, part in parts.items():
+        entry = clips.entry(name)
+        rows.append((part, name, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text))
+    about = {
+        "name": split.name,
+        "corpus": split.corpus,
+        "clips": os.path.relpath(clips_folder, out),
+        "coverage": {part: [*counts] for part, counts in coverage.parts.items()},
+        "exact": coverage.exact,
+        "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows),
+        "division": split.digest(clips.ids),
+        "listing": title,
+        "identity": split.identity,
+        "grammar": split.grammar,
+        "wer": split.wer,
+    }
+    with atomic(out) as draft:
+        draft.mkdir()
+        write_table(draft / "split.tsv", COLUMNS, rows)
+        (draft / "split.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return coverage

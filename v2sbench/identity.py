@@ -18,9 +18,10 @@ import torchaudio
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from v2sbench.clips import Clips, SplitTable
 from v2sbench.media import RATE
 from v2sbench.runtime import UseError, fold, parallel
+from v2sbench.shards import Clips
+from v2sbench.splits import SplitTable
 
 __all__ = ["EMBEDDING_DIM", "GE2E", "Voices", "embed", "embed_split"]
 

@@ -4,7 +4,8 @@
     split.json   which corpus and clips folder, how complete, and two digests
     speaker.npy  (rows, 256) float32, written by ``identity``: row i belongs to line i of split.tsv
 
-Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing.
+Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing. So this module
+only reads; `clips.write_split`, which asks the corpora, writes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora import SUBSETS, Coverage, Split, Subset, corpus
-from v2sbench.corpora.listing import apply, read_listing
-from v2sbench.runtime import UseError, atomic, rng, short_digest
-from v2sbench.shards import Clips, read_table, write_table
+from v2sbench.corpora import SUBSETS, Coverage, Subset
+from v2sbench.runtime import UseError, rng
+from v2sbench.shards import read_table
 
-__all__ = ["Row", "SplitTable", "batch_ids", "read_split", "write_split"]
+__all__ = ["COLUMNS", "Row", "SplitTable", "batch_ids", "read_split"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -99,49 +99,7 @@ class SplitTable:
         return np.asarray(vectors, np.float32)
 
 
-_ROW = tuple(field.name for field in fields(Row))
-
-
-def write_split(split: Split, clips_folder: Path, out: Path, listing: Path | None = None) -> Coverage:
-    """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
-
-    listing: a file with somebody's own division (`corpora.listing`), in place of the split's.
-    UseError when the clips are of another corpus, or not one of them is in the split.
-    """
-    clips = Clips(clips_folder)
-    made_from = clips.about.get("corpus")
-    if made_from != split.corpus:
-        raise UseError(f"split {split.name} divides {split.corpus}, but {clips_folder} holds clips of {made_from}")
-    title = None
-    if listing is not None:
-        imported = read_listing(listing, corpus(split.corpus))
-        split, title = apply(imported, split), imported.title
-    parts = split.assign(clips.ids)
-    if not parts:
-        raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
-    coverage = split.coverage(clips.ids)
-    rows: list[tuple[object, ...]] = []
-    for name, part in parts.items():
-        entry = clips.entry(name)
-        rows.append((part, name, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text))
-    about = {
-        "name": split.name,
-        "corpus": split.corpus,
-        "clips": os.path.relpath(clips_folder, out),
-        "coverage": {part: [*counts] for part, counts in coverage.parts.items()},
-        "exact": coverage.exact,
-        "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows),
-        "division": split.digest(clips.ids),
-        "listing": title,
-        "identity": split.identity,
-        "grammar": split.grammar,
-        "wer": split.wer,
-    }
-    with atomic(out) as draft:
-        draft.mkdir()
-        write_table(draft / "split.tsv", _ROW, rows)
-        (draft / "split.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return coverage
+COLUMNS = tuple(field.name for field in fields(Row))
 
 
 def read_split(folder: Path | str) -> SplitTable:
@@ -150,7 +108,7 @@ def read_split(folder: Path | str) -> SplitTable:
     try:
         about: dict[str, Any] = json.loads((folder / "split.json").read_text(encoding="utf-8"))
         header, *lines = read_table(folder / "split.tsv")
-        if header.split("\t") != [*_ROW]:
+        if header.split("\t") != [*COLUMNS]:
             raise ValueError("the header of split.tsv is another version's")
         rows = tuple(_row(line) for line in lines)
         parts = {part: (have, full) for part in SUBSETS for have, full in [about["coverage"].get(part, (-1, None))]}

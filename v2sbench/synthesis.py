@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from v2sbench.batches import Batches, centre_crop
 from v2sbench.card import MelArch, Params, load_card
-from v2sbench.clips import Clips, SplitTable, read_split
 from v2sbench.dsp import LogMel, griffin_lim
 from v2sbench.identity import embed
 from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
 from v2sbench.nets.model import MelModel, load_weights
 from v2sbench.roi import mouth_roi
 from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, progress, rng, setup_determinism
+from v2sbench.shards import Clips
+from v2sbench.splits import SplitTable, read_split
 from v2sbench.train import weights_path
 
 __all__ = ["REFERENCES", "VOCODERS", "audio_folder", "speak", "synth"]

@@ -21,10 +21,11 @@ from torch import Tensor
 
 from v2sbench.batches import Batch, Batches, read_ahead
 from v2sbench.card import Card, Params, Train, load_card
-from v2sbench.clips import Clips, read_split
 from v2sbench.dsp import LogMel
 from v2sbench.nets.model import MelModel, load_weights, save_weights, transfer_decoder
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
+from v2sbench.shards import Clips
+from v2sbench.splits import read_split
 
 __all__ = ["learning_rate", "mel_loss", "run_folder", "train_variant", "weights_path"]
 

@@ -82,7 +82,7 @@ def _from_split(args: argparse.Namespace) -> Task:
         if not path.is_dir():
             remedy = "" if path == args.wavs else f"; run: v2sbench synth {made} --split {args.split}"
             raise UseError(f"no folder {path} with the audio of {made}{remedy}")
-    from v2sbench.clips import read_split
+    from v2sbench.splits import read_split
 
     table = read_split(folder)
     rows = [row for row in table.rows if row.subset == "test"]
@@ -101,7 +101,7 @@ def _from_split(args: argparse.Namespace) -> Task:
 
 def _own_name(args: argparse.Namespace) -> str:
     """The name of a user's system; UseError when it is no file name or one of this project's systems has it."""
-    name = args.name or args.wavs.resolve().name
+    name: str = args.name or args.wavs.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UseError(f"{name!r} cannot name a system (letters, digits, . _ -); give --name NAME")
     if name in REFERENCES or name.startswith(("a2a-", "v2a-")):
