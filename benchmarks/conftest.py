@@ -16,6 +16,7 @@ import pytest
 
 from v2sbench import cli, corpora
 from v2sbench.card import list_cards
+from v2sbench.cli.parser import need_split
 from v2sbench.results import MEASURED, group_of
 from v2sbench.runtime import CheckError, UseError, choose
 from v2sbench.sheet import Table
@@ -143,7 +144,7 @@ def checked(config: Options) -> Plan | None:
         why=config.getoption("--why"),
     )
     if not _there(split, TRUTH):
-        _need_split(split)
+        need_split(split)
         raise UseError(f"{split} has no ground truth to score against; run: v2sbench synth {TRUTH} --split {split}")
     if plan.systems and not (AUDIO / split / TRUTH).is_dir():
         folder = AUDIO / split / TRUTH
@@ -166,7 +167,7 @@ def _system(text: str) -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not equals or not name or "/" in name:
         raise UseError(f"--system must be NAME=WAVDIR, not {text!r}")
-    if group_of(name) != "system":
+    if group_of(name) != "system" or name.startswith("v2a-"):
         raise UseError(f"--system {name!r} is the name of a system of the suite; give yours another")
     if not Path(folder).is_dir():
         raise UseError(f"--system {name}: no folder {folder}")
@@ -176,10 +177,3 @@ def _system(text: str) -> tuple[str, Path]:
 def _there(split: str, system: str) -> bool:
     """Whether the system has scores, or audio to make them from."""
     return (AUDIO / split / system).is_dir() or (MEASURED / split / f"{system}.jsonl").is_file()
-
-
-def _need_split(split: str) -> None:
-    """UseError with the command that prepares the split, unless it is prepared."""
-    from v2sbench.cli.parser import need_split
-
-    need_split(split)
