@@ -39,7 +39,7 @@ def run_prepare(args: argparse.Namespace) -> None:
     from v2sbench.clips import prepare
 
     if item.generate is not None:
-        item.generate(root, **load_params().demo)
+        item.generate(root, jobs=args.jobs, **load_params().demo)
     report = prepare(item, root, args.out or CLIPS / item.name, jobs=args.jobs, roi=args.roi)
     print(report)
 
