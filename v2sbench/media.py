@@ -130,7 +130,7 @@ def decode(
         if audio and not container.streams.audio:
             raise MediaError("no-audio", f"{path} has no audio stream")
         damage: list[str] = []
-        streams: list[Any] = [container.streams.video[0]] * video + [container.streams.audio[0]] * audio
+        streams: list[Any] = [*container.streams.video[:1]] * video + [*container.streams.audio[:1]] * audio
         for stream in streams:
             stream.codec_context.thread_count = 1
         origin = _origin(container)
