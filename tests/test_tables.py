@@ -198,6 +198,7 @@ def test_a_measured_row_says_all_of_itself(table: Table) -> None:
 def test_every_layout_carries_what_a_number_needs(table: Table, layout: object) -> None:
     assert callable(layout)
     text = layout(table)
+    assert "too narrow" not in text
     for needed in (
         "v2sbench-1", "partial 40/9000", fake_scores.ASR, "ground truth is 0.0", "BCa", "inconclusive", "mine",
         "other-sentence", "griffin-lim", "reproduced", "Pre-training improves", "as if silent",
@@ -242,6 +243,7 @@ def test_a_split_without_reported_numbers_has_no_column_for_them(tmp_path: Path)
     assert "as reported" not in text
     assert "Reported" not in text
     assert "partial" not in text
+    assert "too narrow" in text, "four utterances"
 
 
 def test_an_unscored_system_is_named(table: Table) -> None:

@@ -229,9 +229,7 @@ def _verdict(claim: Claim, pairs: Sequence[Pair]) -> Verdict:
             result = "not reproduced"
     else:
         result = "reproduced" if worse else "not reproduced" if better == len(outcomes) else "inconclusive"
-    return Verdict(
-        claim=claim, result=result, better=better, worse=worse, undecided=outcomes.count("inconclusive")
-    )
+    return Verdict(claim=claim, result=result, better=better, worse=worse, undecided=outcomes.count("inconclusive"))
 
 
 def _outcome_for(claim: Claim, pair: Pair) -> Outcome | None:

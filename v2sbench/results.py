@@ -47,9 +47,7 @@ REPORTED_FIELDS = ("split", "method", "init", "identity", "metric", "protocol", 
                    "note")  # fmt: skip
 
 _VARIANT = re.compile(r"v2a-(?P<model>.+?)-(?P<identity>speaker|face)-(?P<init>scratch|frozen|tuned)")
-_PAPER_NAMES = MappingProxyType(
-    {"V2A-WaveGAN": "v2a-wave", "V2A-MelSpec-S": "v2a-mel-s", "V2A-MelSpec-M": "v2a-mel-m"}
-)
+_PAPER_NAMES = MappingProxyType({"V2A-WaveGAN": "v2a-wave", "V2A-MelSpec-S": "v2a-mel-s", "V2A-MelSpec-M": "v2a-mel-m"})
 
 __all__ = ["Measured", "Reported", "Variant", "asked", "group_of", "load", "order", "read_measured", "read_reported"]
 

@@ -145,9 +145,7 @@ def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Map
     )
 
 
-def _cell(
-    split: str, system: Measured, metric: str, clips: Sequence[str], words: Mapping[str, int]
-) -> Cell | None:
+def _cell(split: str, system: Measured, metric: str, clips: Sequence[str], words: Mapping[str, int]) -> Cell | None:
     """The metric over `clips`; None when it was not asked for or never succeeded."""
     if not system.has(metric):
         return None

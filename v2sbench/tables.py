@@ -137,6 +137,8 @@ def notes(table: Table) -> list[str]:
         f"Brackets: 95 % interval, BCa bootstrap over utterances ({stats.RESAMPLES:,} resamples, fixed seed). "
         "Empty: unknown or not measured.",
     ]
+    if table.standard and (table.standard.n or 0) < stats.MIN_PAIRS:
+        found.append(f"With fewer than {stats.MIN_PAIRS} utterances the intervals are too narrow and decide nothing.")
     recognisers = [row for row in table.measured if "wer" in row.cells]
     if recognisers and table.standard:
         truth = next((row.cells["wer"] for row in recognisers if row.system == "ground-truth"), None)
