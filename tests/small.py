@@ -1,11 +1,19 @@
-"""Small networks, so that tests of models take milliseconds."""
+"""Small networks and a toy corpus, so that tests of models take milliseconds."""
 
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
 from typing import Any
 
-from v2sbench.card import Card, card_from_json, load_card, merge
+import numpy as np
+
+from v2sbench.card import Card, Params, card_from_json, load_card, merge
+from v2sbench.media import RATE, SAMPLES_PER_FRAME, encode_flac
+from v2sbench.runtime import rng
+from v2sbench.shards import ShardWriter, write_table
+from v2sbench.splits import COLUMNS
 
 SMALL: dict[str, Any] = {
     "arch": {
@@ -22,3 +30,61 @@ SMALL: dict[str, Any] = {
 def small_card(name: str, **sections: Any) -> Card:
     """The card `name` with a tiny network; further sections are merged over it."""
     return card_from_json(json.dumps(merge(merge(json.loads(load_card(name).json()), SMALL), sections)))
+
+
+def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: int = 8) -> Path:
+    """A prepared corpus of noisy tones and moving bars under `project`, with the split `toy` of it; returns its folder.
+
+    The tone of a clip follows the height of its bar, so that there is something to learn. Of each speaker the last two
+    clips are for the test and the one before for validation.
+    """
+    entries = []
+    with ShardWriter(folder_of(project / "clips" / "toy")) as writer:
+        for speaker in range(1, speakers + 1):
+            for number in range(clips):
+                draw = rng(1, speaker, number)
+                frames = int(draw.integers(12, 20))
+                height = np.interp(np.arange(frames), [0, frames], draw.uniform(10, 80, 2))
+                rows = np.arange(96)[None, :, None]
+                roi = np.where(abs(rows - height[:, None, None]) < 8, 200, 40) + draw.integers(0, 20, (frames, 96, 96))
+                hertz = np.repeat(200 + 20 * height, SAMPLES_PER_FRAME)
+                wave = 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / RATE) + 0.01 * draw.standard_normal(len(hertz))
+                crops = io.BytesIO()
+                np.save(crops, roi.astype(np.uint8))
+                name = f"s{speaker}/clip{number}"
+                writer.add(name, f"s{speaker}", f"word {number}", frames, encode_flac(wave.astype(np.float32)),
+                           crops.getvalue() if video else b"", "")  # fmt: skip
+        writer.finish([], {"corpus": "toy", "kind": "audio-visual", "roi": "auto"})
+        entries = list(writer.entries)
+    part = {clips - 1: "test", clips - 2: "test", clips - 3: "val"}
+    rows = [
+        (part.get(int(entry.id[-1]), "train"), entry.id, entry.speaker, entry.shard, entry.wave_offset, entry.sha256,
+         entry.frames, entry.text)
+        for entry in entries
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (["train", "val", "test"].index(row[0]), row[1]))
+    folder = folder_of(project / "splits" / "toy")
+    write_table(folder / "split.tsv", COLUMNS, rows)
+    counts = {name: [sum(row[0] == name for row in rows), None] for name in ("train", "val", "test")}
+    about = {"name": "toy", "corpus": "toy", "clips": "../../clips/toy", "coverage": counts, "exact": True,
+             "digest": "0" * 16, "division": "0" * 16, "listing": None, "identity": "seen", "grammar": None,
+             "wer": True}  # fmt: skip
+    (folder / "split.json").write_text(json.dumps(about))
+    vectors = np.stack([rng(2, row[1]).random(256) for row in rows]).astype(np.float32)
+    np.save(folder / "speaker.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    return folder
+
+
+def folder_of(path: Path) -> Path:
+    """The folder, made."""
+    path.mkdir(parents=True)
+    return path
+
+
+def small_params(**train: Any) -> Params:
+    """A profile whose mel-s is a tiny network; `train` overrides its recipe."""
+    return Params(
+        profile="test", seed=1, threads=1, corpora=(), splits={}, pretrain_split="toy", models=("mel-s",),
+        identities=("speaker",), v2a_splits=("toy",), references=(), asr="grid-grammar", protocol="v2sbench-1",
+        override={"mel-s": merge(SMALL, {"train": train})},
+    )  # fmt: skip

@@ -81,10 +81,10 @@ class Batches:
         draw = rng(self.seed, "crop", self.table.name, step, slot)
         frames = min(row.frames, self.card.data.frames)
         start = int(draw.integers(row.frames - frames + 1))
-        wave = self.clips.wave(row.id)[start * SAMPLES_PER_FRAME : (start + frames) * SAMPLES_PER_FRAME]
+        wave = self.clips.wave(row.id, start, frames)
         crops = None
         if self.card.source == "video":
-            crops = augment(self.clips.roi(row.id)[start : start + frames], self.card.data, draw)
+            crops = augment(self.clips.roi(row.id, start, frames), self.card.data, draw)
         return _Item(crops, wave, self.voices.draw(index, step), frames)
 
     def _whole_item(self, index: int) -> _Item:

@@ -14,6 +14,7 @@ import hashlib
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
@@ -154,7 +155,8 @@ def progress(iterable: Iterable[Any] | None = None, *, total: int | None = None,
     from tqdm import tqdm
 
     quiet = os.environ.get("V2S_QUIET") == "1"
-    return tqdm(iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=0.5, smoothing=0.05)
+    interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file gets a line now and then
+    return tqdm(iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=interval, smoothing=0.05)
 
 
 def parallel(

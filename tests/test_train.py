@@ -1,0 +1,205 @@
+"""Batches and training: pure functions of the step, exact resume, learning, refusals."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.small import small_card, small_params, small_split
+from v2sbench.batches import Batches, augment, centre_crop, read_ahead
+from v2sbench.card import Data, Params, load_card
+from v2sbench.nets.model import load_weights
+from v2sbench.runtime import UseError
+from v2sbench.shards import Clips
+from v2sbench.splits import read_split
+from v2sbench.train import Run, learning_rate, mel_loss, run_folder, train_variant, weights_path
+
+SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with the cards and the toy split, as the current folder."""
+    models = Path("models").resolve()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for card in models.glob("*.yaml"):
+        (tmp_path / "models" / card.name).symlink_to(card)
+    small_split(tmp_path)
+    return tmp_path
+
+
+def batches(variant: str, params: Params, subset: str = "train") -> Batches:
+    table = read_split(Path("splits/toy"))
+    return Batches(table, Clips(table.clips), load_card(variant, params), params.seed, subset)
+
+
+def same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
+    return one is other is None or (one is not None and other is not None and torch.equal(one, other))
+
+
+@pytest.mark.parametrize("variant", ["a2a-mel-s", SCRATCH])
+def test_a_batch_is_a_function_of_its_step(project: Path, variant: str) -> None:
+    first, second = (batches(variant, small_params()) for _ in range(2))
+    ahead = {step: batch for step, batch in enumerate(read_ahead(first, 4, 9), start=4)}
+    for step in (8, 4, 6):
+        again = second.at(step)
+        for field in ("crops", "wave", "identity", "lengths"):
+            assert same(getattr(again, field), getattr(ahead[step], field)), field
+    assert not torch.equal(ahead[4].wave, ahead[5].wave)
+    assert (ahead[4].crops is None) == (variant == "a2a-mel-s")
+
+
+def test_batches_have_lawful_shapes(project: Path) -> None:
+    batch = batches(SCRATCH, small_params()).at(0)
+    assert batch.crops is not None
+    assert batch.crops.shape == (3, 10, 88, 88)
+    assert batch.wave.shape == (3, 10 * 960)
+    whole = batches(SCRATCH, small_params(), "test").whole([0, 1, 2, 3])
+    assert whole.wave.shape[1] == 960 * int(whole.lengths.max())
+    for slot, length in enumerate(whole.lengths.tolist()):
+        assert not whole.wave[slot, 960 * length :].any()
+        assert whole.crops is not None
+        assert not whole.crops[slot, length:].any()
+
+
+def test_identity_is_never_of_the_clip_itself(project: Path) -> None:
+    loader = batches(SCRATCH, small_params())
+    table, vectors = loader.table, loader.table.embeddings()
+    for index, row in enumerate(table.rows):
+        for step in range(5):
+            drawn = int(np.flatnonzero((vectors == loader.voices.draw(index, step)).all(axis=1))[0])
+            assert drawn != index
+            assert table.rows[drawn].speaker == row.speaker
+            assert table.rows[drawn].subset == "train"
+    assert math.isclose(float(np.linalg.norm(loader.voices.mean())), 1.0, rel_tol=1e-5)
+
+
+def test_a_lone_utterance_is_refused(tmp_path: Path) -> None:
+    table = read_split(small_split(tmp_path, speakers=1, clips=3))
+    loader = Batches(table, Clips(table.clips), small_card(SCRATCH), 1, "test")
+    loader.voices.all["s1"] = [1]
+    with pytest.raises(UseError, match="no other utterance"):
+        loader.voices.draw(1)
+
+
+@given(st.integers(0, 2**31), st.integers(1, 40), st.booleans())
+def test_augmentation_keeps_shape_and_moves_all_frames_alike(seed: int, frames: int, masked: bool) -> None:
+    data = Data(frames=40, crop=88, flip=0.5, erase=0.5, time_mask=0.4 if masked else 0.0)
+    still = np.random.default_rng(1).integers(0, 256, (1, 96, 96)).astype(np.uint8).repeat(frames, axis=0)
+    crops = augment(still, data, np.random.default_rng(seed))
+    assert crops.shape == (frames, 88, 88)
+    plain = [frame for frame in crops if not (frame == frame[0, 0]).all()]
+    assert masked or len(plain) == frames
+    assert all((frame == plain[0]).all() for frame in plain)
+    assert (still == still[0]).all()
+
+
+def test_centre_crop() -> None:
+    roi = np.arange(96 * 96).reshape(1, 96, 96)
+    assert centre_crop(roi, 88)[0, 0, 0] == roi[0, 4, 4]
+    assert centre_crop(roi, 96).shape == (1, 96, 96)
+
+
+@given(st.integers(2, 500), st.floats(0.0, 0.5))
+def test_learning_rate_warms_up_and_ends_near_zero(steps: int, warmup: float) -> None:
+    train = small_card(SCRATCH, train={"steps": steps, "warmup": warmup}).train
+    rates = [learning_rate(train, step) for step in range(steps)]
+    assert all(0.0 < rate <= train.lr + 1e-12 for rate in rates)
+    peak = rates.index(max(rates))
+    assert rates[: peak + 1] == sorted(rates[: peak + 1])
+    assert rates[peak:] == sorted(rates[peak:], reverse=True)
+
+
+def test_mel_loss_counts_valid_frames_only() -> None:
+    predicted, target = torch.zeros(2, 3, 4), torch.ones(2, 3, 4)
+    target[1, 2] = 1000.0
+    mask = torch.tensor([[True, True, True], [True, True, False]])
+    assert mel_loss(predicted, target, mask) == 1.0
+
+
+def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
+    params = small_params(steps=40, log_every=10, validate_every=20, lr=1e-2)
+    path = train_variant(SCRATCH, "toy", params=params)
+    assert path == weights_path(SCRATCH, "toy")
+    assert load_weights(path).card == load_card(SCRATCH, params)
+    header, *lines = [line.split("\t") for line in path.with_suffix(".tsv").read_text().splitlines()]
+    assert header[0] == "step"
+    assert [line[0] for line in lines] == ["10", "20", "30", "40"]
+    assert float(lines[-1][2]) < 0.7 * float(lines[0][2])
+    assert float(lines[-1][4]) < float(lines[1][4])
+
+
+def test_same_seed_same_bytes_and_resume_is_exact(project: Path) -> None:
+    params = small_params(steps=8)
+    whole = train_variant("a2a-mel-s", "toy", params=params, out=Path("whole.safetensors"), resume=False)
+    card = load_card("a2a-mel-s", params)
+    table = read_split(Path("splits/toy"))
+    halves = [Run(card, batches("a2a-mel-s", params), None, params) for _ in range(2)]
+    for batch in read_ahead(halves[0].batches, 0, 5):
+        halves[0].recent.append(halves[0].train_step(batch)[0])
+        halves[0].note(0.0)
+    state = run_folder(card, table.digest, params.seed, params.threads, None) / "state.pt"
+    halves[0].save(state)
+    resumed = train_variant("a2a-mel-s", "toy", params=params, out=Path("resumed.safetensors"))
+    digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, resumed)}
+    assert len(digests) == 1
+    lines = [Path(f"{name}.tsv").read_text().splitlines()[3:] for name in ("whole", "resumed")]
+    assert lines[0] == lines[1]
+
+
+def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = small_params(steps=500)
+    original = Run.note
+
+    def note(self: Run, norm: float) -> None:
+        original(self, norm)
+        if self.step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Run, "note", note)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        train_variant("a2a-mel-s", "toy", params=params)
+    assert left.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not weights_path("a2a-mel-s", "toy").exists()
+    (state,) = Path("runs").glob("*/state.pt")
+    assert torch.load(state, weights_only=True)["step"] == 3
+
+
+def test_the_three_initialisations(project: Path) -> None:
+    params = small_params(steps=3)
+    with pytest.raises(UseError, match="v2sbench train a2a-mel-s --split toy"):
+        train_variant(TUNED, "toy", params=params)
+    given_decoder = load_weights(train_variant("a2a-mel-s", "toy", params=params)).decoder.state_dict()
+    tuned = load_weights(train_variant(TUNED, "toy", params=params)).decoder.state_dict()
+    frozen = load_weights(train_variant(FROZEN, "toy", params=params)).decoder.state_dict()
+    for name, tensor in given_decoder.items():
+        source = given_decoder[name.replace("video_", "audio_")]
+        assert torch.equal(frozen[name], source), name
+        assert name.endswith(("audio_mean", "audio_var")) == torch.equal(tuned[name], tensor), name
+    with pytest.raises(UseError, match="takes no --init"):
+        train_variant(SCRATCH, "toy", params=params, init=weights_path("a2a-mel-s", "toy"))
+    with pytest.raises(UseError, match="holds v2a-mel-s-speaker-tuned"):
+        train_variant(TUNED, "toy", params=params, init=weights_path(TUNED, "toy"))
+
+
+def test_a_loss_that_is_no_number_stops_the_run(project: Path) -> None:
+    with pytest.raises(UseError, match="at step"):
+        train_variant("a2a-mel-s", "toy", params=small_params(steps=30, lr=1e30))
+
+
+def test_video_models_need_video(tmp_path: Path) -> None:
+    table = read_split(small_split(tmp_path, video=False))
+    with pytest.raises(UseError, match="audio only"):
+        Batches(table, Clips(table.clips), small_card(SCRATCH), 1)
