@@ -39,6 +39,8 @@ __all__ = [
 
 RATE = 16_000
 """Hz of every wave given to a recogniser."""
+SHORTEST = 0.1
+"""Seconds under which no word fits."""
 Wave = NDArray[np.float32]
 
 
@@ -125,6 +127,8 @@ class GridGrammar:
         return [self._transcribe(wave) for wave in waves]
 
     def _transcribe(self, wave: Wave) -> str:
+        if len(wave) < SHORTEST * RATE:  # under one frame it raises, and stays in the utterance
+            return ""
         decoder = self._decoder
         # The front end's noise estimate outlives an utterance: without this, 3 clips of 100 read otherwise when
         # others come before them.
@@ -140,12 +144,15 @@ class GridGrammar:
 
 
 class Whisper:
-    """openai-whisper, greedy fallback off: beam search at temperature 0, English, no time stamps, 32-bit floats."""
+    """openai-whisper without its sampling fallback: greedy at temperature 0, English, no time stamps, 32-bit floats.
+
+    Greedy, since the beam search of 20250625 fails on a batch: it repeats the tokens for each beam and the audio not.
+    """
 
     grammar: Literal["grid"] | None = None
     batch = 8
     OPTIONS: dict[str, Any] = {  # noqa: RUF012 - never written
-        "language": "en", "temperature": 0.0, "beam_size": 5, "without_timestamps": True, "fp16": False,
+        "language": "en", "temperature": 0.0, "beam_size": None, "without_timestamps": True, "fp16": False,
     }  # fmt: skip
 
     def __init__(self, option: str) -> None:

@@ -1,0 +1,92 @@
+"""What every metric owes: the original is best, more noise is worse, the declared range holds, twice is the same."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.voices import RATE, noisy, voice
+from v2sbench.metrics import METRICS, Pair, Words
+
+TEXT = "bin blue at f two now"
+FURTHER = (TEXT, "bin blue at s two now", "bin red at s two", "lay red by s nine", "")
+"""Transcripts, each further from TEXT than the one before."""
+SNRS = (30.0, 20.0, 10.0, 0.0, -10.0)
+
+
+@pytest.fixture(params=METRICS.values(), ids=lambda item: item.name)
+def item(request):
+    return request.param
+
+
+def samples(item, seed=0):
+    """Ever worse inputs of the metric, the first of them perfect."""
+    if item.needs == "words":
+        return [Words(reference=TEXT, hypothesis=text) for text in FURTHER]
+    reference = voice(2.0, seed)
+    predictions = [reference, *(noisy(reference, snr, seed) for snr in SNRS)]
+    return [Pair.of((reference, RATE), (prediction, RATE)) for prediction in predictions]
+
+
+def cost(item, sample):
+    """The value as a number, lower is better."""
+    value = item.compute(sample)
+    if item.needs == "words":
+        value = 100 * (value["sub"] + value["del"] + value["ins"]) / value["words"]
+    return -value if item.higher_is_better else value
+
+
+def test_it_is_described(item):
+    assert METRICS[item.name] is item
+    assert item.name == item.name.lower()
+    assert item.column
+    assert item.version
+    assert item.needs in ("pair", "words")
+    assert item.low <= item.floor <= item.high
+    assert item.low < item.high
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_worse_input_is_a_worse_score(item, seed):
+    costs = [cost(item, sample) for sample in samples(item, seed)]
+    assert costs == sorted(costs)
+    assert costs[0] < costs[1] < costs[-1]
+
+
+def test_the_original_reaches_the_best_value(item):
+    best = item.high if item.higher_is_better else item.low
+    value = cost(item, samples(item)[0])
+    assert abs(value) == pytest.approx(best, abs=0.15)
+
+
+def test_the_declared_range_holds(item):
+    extremes = samples(item)
+    if item.needs == "pair":
+        draw = np.random.default_rng(1)
+        reference = voice(1.0)
+        for wave in (-reference, reference[::-1], draw.standard_normal(RATE), np.sign(reference), np.full(RATE, 0.5)):
+            extremes.append(Pair.of((reference, RATE), (np.asarray(wave, np.float32), RATE)))
+    else:
+        extremes.append(Words(reference="a", hypothesis="b c d e"))
+    for sample in extremes:
+        value = abs(cost(item, sample)) if item.name != "stoi" and item.name != "estoi" else -cost(item, sample)
+        assert math.isfinite(value)
+        assert item.low - 1e-9 <= value <= item.high + 1e-9
+
+
+def test_twice_is_the_same(item):
+    first, second = ([item.compute(sample) for sample in samples(item)] for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "item", [item for item in METRICS.values() if item.needs == "pair"], ids=lambda item: item.name
+)
+def test_inputs_are_left_alone(item):
+    pair = samples(item)[2]
+    before = pair.reference.copy(), pair.prediction.copy()
+    item.compute(pair)
+    assert (pair.reference == before[0]).all()
+    assert (pair.prediction == before[1]).all()

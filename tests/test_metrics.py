@@ -1,0 +1,291 @@
+"""Metrics, protocols and guards: the figures of a public pair, the traps of the libraries, the rules of lengths."""
+
+from __future__ import annotations
+
+import numpy as np
+import pesq
+import pytest
+import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.voices import RATE, noisy, voice
+from v2sbench import mos as mos_module
+from v2sbench.metrics import (
+    LENGTHS,
+    METRICS,
+    PROTOCOLS,
+    REASONS,
+    MetricError,
+    Pair,
+    UnusableError,
+    Words,
+    align,
+    check,
+    metric,
+    protocol,
+)
+from v2sbench.mos import NoMosError, mos, raw_mos
+from v2sbench.runtime import UseError
+
+SILENCE = np.zeros(RATE, np.float32)
+
+
+@pytest.fixture(scope="module")
+def speech(pesq_pair):
+    return tuple(soundfile.read(path, dtype="float32")[0] for path in pesq_pair)
+
+
+def score(reference, prediction, *names, rate=RATE):
+    pair = Pair.of((reference, rate), (prediction, rate))
+    return tuple(METRICS[name].compute(pair) for name in names)
+
+
+# ---------------------------------------------------------------- published figures
+
+
+def test_one_pair_has_five_pesqs(speech):
+    wide, narrow, narrow8 = score(*speech, "pesq_wb", "pesq_nb", "pesq_nb8")
+    assert (wide, narrow, narrow8) == pytest.approx((1.083, 1.607, 1.666), abs=1e-3)
+    assert (raw_mos(narrow), raw_mos(narrow8)) == pytest.approx((1.969, 2.042), abs=2e-3)
+
+
+def test_stoi_and_estoi_of_the_pair(speech):
+    assert score(*speech, "stoi", "estoi") == pytest.approx((0.674, 0.390), abs=1e-3)
+
+
+def test_swapped_arguments_are_another_number(speech):
+    assert score(*speech[::-1], "pesq_wb", "stoi") == pytest.approx((1.045, 0.526), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "stoi", "estoi"), [(10, 0.893, 0.815), (20, 0.767, 0.626), (40, 0.561, 0.324), (80, 0.319, 0.007)]
+)
+def test_a_shift_ruins_stoi_and_leaves_pesq(speech, milliseconds, stoi, estoi):
+    clean = speech[0]
+    late = milliseconds * RATE // 1000
+    found = score(clean, clean[late:], "stoi", "estoi", "pesq_nb")
+    assert found[:2] == pytest.approx((stoi, estoi), abs=5e-3)
+    assert found[2] > 4.5
+
+
+def test_floors_are_not_zero(speech):
+    """White noise at -40 dB and a constant: a table without such rows cannot be read."""
+    clean = speech[0]
+    noise = (0.01 * np.random.default_rng(0).standard_normal(len(clean))).astype(np.float32)
+    assert score(clean, noise, "pesq_wb", "stoi") == pytest.approx((1.06, 0.372), abs=5e-3)
+    assert score(clean, np.full_like(clean, 0.1), "stoi") == pytest.approx((0.513,), abs=1e-3)
+
+
+def test_identity_reaches_the_top_of_pesq(speech):
+    found = score(speech[0], speech[0], "pesq_wb", "pesq_nb", "pesq_nb8")
+    assert found == pytest.approx((4.644, 4.549, 4.549), abs=1e-3)
+
+
+@pytest.mark.parametrize("other", [24_000, 44_100, 48_000])
+def test_the_rate_of_a_file_hardly_matters(speech, other):
+    from v2sbench.pcm import resample
+
+    clean, babble = (resample(wave, RATE, other) for wave in speech)
+    found = score(clean, babble, "pesq_wb", "stoi", "estoi", rate=other)
+    assert found == pytest.approx((1.083, 0.674, 0.390), abs=3e-3)
+
+
+# ---------------------------------------------------------------- PESQ
+
+
+@pytest.mark.parametrize(("rate", "mode"), [(16_000, "wb"), (16_000, "nb"), (8_000, "nb")])
+@pytest.mark.parametrize("snr", [-5, 10, 40])
+def test_flushed_denormals_change_no_score(rate, mode, snr):
+    reference = voice(1.5, 3, rate)
+    prediction = noisy(reference, snr)
+    assert mos(reference, prediction, rate, mode) == pesq.pesq(rate, reference, prediction, mode)
+    assert np.float32(1e-38) * np.float32(0.01) > 0, "denormals are flushed outside of the call too"
+
+
+def test_other_machines_are_not_touched(monkeypatch):
+    monkeypatch.setattr(mos_module.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(mos_module, "_libm", lambda: pytest.fail("the control word of another machine was touched"))
+    reference = voice(1.0)
+    assert mos(reference, noisy(reference, 10), RATE, "wb") > 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "reason"),
+    [
+        (voice(0.2), voice(0.2), "too-short"),
+        (voice(1.0), SILENCE, "silent"),
+        (SILENCE, voice(1.0), "no-utterances"),
+        (voice(1.0), np.full(RATE, np.nan, np.float32), "not-finite"),
+        (np.tile(voice(2.0), 11), np.tile(voice(2.0), 11), "too-long"),
+    ],
+)
+def test_traps_of_pesq_are_reasons(reference, prediction, reason):
+    with pytest.raises(NoMosError) as caught:
+        mos(reference, prediction, RATE, "wb")
+    assert caught.value.reason == reason
+    assert reason in REASONS
+
+
+def test_pesq_takes_no_unequal_lengths():
+    with pytest.raises(ValueError, match="equally long"):
+        mos(voice(1.0), voice(1.1), RATE, "wb")
+
+
+def test_pesq_that_fails_otherwise_is_a_reason(monkeypatch):
+    def broken(*_):
+        raise pesq.OutOfMemoryError(b"no memory")
+
+    monkeypatch.setattr(mos_module.pesq, "pesq", broken)
+    with pytest.raises(NoMosError, match="pesq-failed"):
+        mos(voice(1.0), voice(1.0), RATE, "wb")
+    monkeypatch.setattr(mos_module.pesq, "pesq", lambda *_: float("nan"))
+    with pytest.raises(NoMosError, match="pesq-failed"):
+        mos(voice(1.0), voice(1.0), RATE, "wb")
+
+
+@pytest.mark.parametrize(("mode", "lqo", "raw"), [("nb", 4.5486, 4.5), ("nb", 1.607, 1.969), ("wb", 4.6439, 4.5)])
+def test_raw_mos_inverts_the_mapping(mode, lqo, raw):
+    assert raw_mos(lqo, mode) == pytest.approx(raw, abs=2e-3)
+
+
+# ---------------------------------------------------------------- lengths and guards
+
+
+@given(reference=st.integers(0, 50), prediction=st.integers(0, 50))
+def test_align_pads_or_cuts_the_prediction(reference, prediction):
+    first, second = np.ones(reference, np.float32), np.arange(1, prediction + 1, dtype=np.float32)
+    aligned, fitted, padded = align(first, second)
+    assert aligned is not None
+    assert (aligned == first).all()
+    assert len(fitted) == reference
+    assert padded == reference - prediction
+    kept = min(reference, prediction)
+    assert (fitted[:kept] == second[:kept]).all()
+    assert not fitted[kept:].any()
+
+
+def test_pair_records_how_far_it_was_off():
+    wave = voice(1.0)
+    assert Pair.of((wave, RATE), (wave[:-160], RATE)).padded == 160
+    assert Pair.of((wave[:-160], RATE), (wave, RATE)).padded == -160
+
+
+@pytest.mark.parametrize(
+    ("wave", "status"),
+    [
+        (SILENCE, "silent"),
+        (1e-9 * voice(1.0), "silent"),
+        (np.full(RATE, np.inf, np.float32), "not-finite"),
+        (np.where(np.arange(RATE) == 99, np.nan, voice(1.0)), "not-finite"),
+        (voice(0.2), "too-short"),
+        (np.zeros(0, np.float32), "too-short"),
+    ],
+)
+def test_unusable_waves_have_a_status(wave, status):
+    good = (voice(1.0), RATE)
+    with pytest.raises(UnusableError) as caught:
+        Pair.of(good, (wave, RATE))
+    assert caught.value.status == status
+    with pytest.raises(UnusableError) as caught:
+        Pair.of((wave, RATE), good)
+    assert caught.value.status == f"reference-{status}"
+    assert status in REASONS
+
+
+def test_quiet_speech_is_speech():
+    check(np.asarray(1e-2 * voice(1.0)), RATE)
+
+
+def test_a_prediction_that_starts_after_the_reference_ends_is_silent():
+    late = np.concatenate([np.zeros(2 * RATE, np.float32), voice(1.0)])
+    with pytest.raises(UnusableError, match=r"^silent"):
+        Pair.of((voice(1.0), RATE), (late, RATE))
+
+
+def test_clipped_and_loud_waves_are_scored():
+    loud = 40 * voice(1.0)
+    assert score(voice(1.0), loud, "stoi")[0] == pytest.approx(1)
+    assert score(voice(1.0), np.clip(loud, -1, 1), "stoi")[0] < 1
+
+
+def test_too_few_frames_fail_stoi_and_nothing_else():
+    reference = np.concatenate([voice(0.3), np.zeros(RATE, np.float32)])
+    pair = Pair.of((reference, RATE), (noisy(reference, 20), RATE))
+    for name in ("stoi", "estoi"):
+        with pytest.raises(MetricError) as caught:
+            METRICS[name].compute(pair)
+        assert caught.value.reason == "too-short"
+    assert METRICS["pesq_wb"].compute(pair) > 1
+
+
+def test_resampling_is_done_once(monkeypatch):
+    from v2sbench import metrics
+
+    calls = []
+    original = metrics.resample
+    monkeypatch.setattr(metrics, "resample", lambda *args: calls.append(args[1:]) or original(*args))
+    pair = Pair.of((voice(1.0, rate=24_000), 24_000), (voice(1.0, 1, rate=24_000), 24_000))
+    for item in METRICS.values():
+        if item.needs == "pair":
+            item.compute(pair)
+            item.compute(pair)
+    assert sorted(calls) == [(16_000, 8_000)] * 2 + [(24_000, 16_000)] * 2
+
+
+# ---------------------------------------------------------------- words
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts"),
+    [
+        ("bin blue at f two now", "bin blue at f two now", (0, 0, 0, 6)),
+        ("bin blue at f two now", "bin blue at s two now", (1, 0, 0, 6)),
+        ("bin blue at f two now", "bin blue at two now", (0, 1, 0, 6)),
+        ("bin blue at f two now", "oh bin blue at f two now", (0, 0, 1, 6)),
+        ("bin blue at f two now", "", (0, 6, 0, 6)),
+        ("bin", "a b c", (1, 0, 2, 1)),
+    ],
+)
+def test_edit_counts(reference, hypothesis, counts):
+    found = METRICS["wer"].compute(Words(reference=reference, hypothesis=hypothesis))
+    assert found == dict(zip(("sub", "del", "ins", "words"), counts, strict=True))
+
+
+def test_the_denominator_is_the_reference():
+    """Some published programs divide by the words of the hypothesis: 4 errors of 2 words would be 4 of 6."""
+    found = METRICS["wer"].compute(Words(reference="set white", hypothesis="a set b c white d"))
+    assert found == {"sub": 0, "del": 0, "ins": 4, "words": 2}
+
+
+def test_no_text_is_no_score():
+    with pytest.raises(MetricError, match="no-text"):
+        METRICS["wer"].compute(Words(reference="", hypothesis="bin"))
+
+
+# ---------------------------------------------------------------- tables of this module
+
+
+def test_protocols_name_what_there_is():
+    from v2sbench.asr import NORMALISERS
+
+    for name, rules in PROTOCOLS.items():
+        assert rules.name == name
+        assert rules.description
+        assert set(rules.metrics) <= set(METRICS)
+        assert rules.length in LENGTHS
+        assert set(rules.normalisers) == {"grid", "open"}
+        assert set(rules.normalisers.values()) <= set(NORMALISERS)
+
+
+def test_columns_say_which_pesq():
+    columns = [item.column for item in METRICS.values()]
+    assert len(set(columns)) == len(columns)
+    assert "PESQ" not in columns
+
+
+def test_unknown_names_are_answered_with_the_nearest():
+    with pytest.raises(UseError, match="did you mean 'estoi'"):
+        metric("estio")
+    with pytest.raises(UseError, match="did you mean 'v2sbench-1'"):
+        protocol("v2sbench")
