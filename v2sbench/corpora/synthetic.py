@@ -13,12 +13,9 @@ a sentence of 1.4 to 2.2 s with 4 to 9 frames of silence on either side.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
-from functools import lru_cache, partial
-from importlib import metadata
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,52 +23,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from v2sbench.corpora import embedded
 from v2sbench.corpora.divisions import seen_split, unseen_split
 from v2sbench.corpora.grid import grid_corpus
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, stems, text_of
 from v2sbench.corpora.speech import libritts_corpus
+from v2sbench.corpora.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
 from v2sbench.corpora.talker.voice import SPEECH_RATE, Speech, Voice, speak
 from v2sbench.runtime import UseError, atomic, fold, parallel, rng, suggest
 
 if TYPE_CHECKING:
     from v2sbench.corpora.talker.face import Talker
 
-__all__ = ["CAST", "CORPORA", "READERS", "VERSION", "DemoSize", "generate_audio", "generate_faces"]
+__all__ = ["CORPORA", "VERSION", "DemoSize", "generate_audio", "generate_faces"]
 
 VERSION = 1
 """Of everything that decides the bytes; to be raised with any change of them."""
-_MADE_WITH = ("espeakng-loader", "opencv-python-headless", "av", "numpy", "scipy")
-_MANIFEST, _DRAFT = "manifest.json", "manifest.unfinished.json"
+FACE_KEYS = ("seed", "seen_speakers", "unseen_speakers", "clips_per_speaker", "unseen_clips")
+AUDIO_KEYS = ("seed", "audio_speakers", "audio_minutes")
+"""Parameters that each corpus depends on."""
 _MOST_CLIPS = 1000
 _BATCH = 10
-
-CAST: Mapping[int, tuple[str, int, int, bool]] = {
-    1: ("f2", 150, 50, True), 2: ("m3", 152, 50, False), 3: ("klatt4", 146, 50, False), 4: ("f3", 148, 55, True),
-    5: ("m1", 150, 42, False), 6: ("klatt2", 150, 60, False), 7: ("f4", 142, 50, True), 8: ("Alex", 150, 50, False),
-    9: ("m7", 148, 45, False),
-    11: ("klatt", 148, 52, False), 12: ("f1", 144, 55, True), 13: ("m6", 150, 46, False), 14: ("klatt6", 146, 50, False),
-    15: ("Mike", 148, 50, False), 16: ("Reed", 146, 50, False), 17: ("edward2", 150, 50, False),
-    18: ("max", 150, 55, False), 19: ("victor", 150, 45, False),
-}  # fmt: skip
-"""Speakers of `demo`: number -> variant of en-us, words a minute, pitch, whether the face is a woman's.
-
-Chosen for being understood: a recogniser with GRID's grammar makes 3 to 12 % errors on each.
-"""
-SEEN, HELD_OUT, UNSEEN = tuple(range(1, 10)), 11, tuple(range(12, 20))
-
-_ACCENTS = ("en-us", "en", "en-gb-scotland", "en-us", "en-gb-x-rp", "en-us", "en-029", "en-gb-x-gbclan")
-_VARIANTS = ("f5", "m2", "linda", "klatt3", "steph", "m8", "Gene", "belinda", "m4", "Annie", "paul", "m5", "Andy",
-             "ed", "robert", "anika", "rob", "john", "david", "sandro")  # fmt: skip
-READERS: tuple[Voice, ...] = tuple(
-    Voice(
-        name=f"{_ACCENTS[k % len(_ACCENTS)]}+{_VARIANTS[k % len(_VARIANTS)]}",
-        rate=142 + 7 * (k % 5),
-        pitch=38 + 6 * (k % 6),
-        range=40 + 10 * (k % 3),
-    )
-    for k in range(2 * len(_VARIANTS))
-)
-"""Speakers of `demo-audio`: none of the voices of CAST, several accents."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,15 +66,25 @@ class DemoSize:
     """Of faces, sentences, motion and noise."""
 
     def __post_init__(self) -> None:
-        limits = {"seen_speakers": (1, len(SEEN)), "unseen_speakers": (0, 1 + len(UNSEEN)), "audio_speakers": (1, len(READERS)),
-                  "clips_per_speaker": (1, _MOST_CLIPS), "unseen_clips": (1, _MOST_CLIPS), "seed": (0, 2**31)}  # fmt: skip
+        limits = {
+            "seen_speakers": (1, len(SEEN)),
+            "unseen_speakers": (0, 1 + len(UNSEEN)),
+            "clips_per_speaker": (1, _MOST_CLIPS),
+            "unseen_clips": (1, _MOST_CLIPS),
+            "audio_speakers": (1, len(READERS)),
+            "seed": (0, 2**31),
+        }
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise UseError(f"demo.{name} is {value!r}, allowed are whole numbers from {low} to {high}; see params.yaml")
+                raise UseError(
+                    f"demo.{name} is {value!r}, allowed are whole numbers from {low} to {high}; see params.yaml"
+                )
         minutes = self.audio_minutes
         if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= 6000:
-            raise UseError(f"demo.audio_minutes is {minutes!r}, allowed are numbers above 0, at most 6000; see params.yaml")
+            raise UseError(
+                f"demo.audio_minutes is {minutes!r}, allowed are numbers above 0, at most 6000; see params.yaml"
+            )
         if self.unseen_speakers == 1:
             raise UseError("demo.unseen_speakers is 1, allowed are 0 and 2 to 9: one validates, the others test")
 
@@ -112,68 +94,18 @@ class DemoSize:
         known = [field.name for field in fields(cls)]
         for name in size:
             if name not in known:
-                raise UseError(f"unknown key demo.{name}{suggest(name, known)} (known: {', '.join(known)}); see params.yaml")
+                raise UseError(
+                    f"unknown key demo.{name}{suggest(name, known)} (known: {', '.join(known)}); see params.yaml"
+                )
         return cls(**size)
 
     @property
     def speakers(self) -> dict[int, int]:
         """Number of each speaker of `demo` -> clips."""
         unseen = (HELD_OUT, *UNSEEN)[: self.unseen_speakers]
-        return dict.fromkeys(SEEN[: self.seen_speakers], self.clips_per_speaker) | dict.fromkeys(unseen, self.unseen_clips)
-
-
-# ---------------------------------------------------------------- one folder, made once
-
-
-def _recipe(size: DemoSize, *keys: str) -> dict[str, Any]:
-    """What decides the bytes of a corpus."""
-    made_with = {}
-    for name in _MADE_WITH:
-        try:
-            made_with[name] = metadata.version(name)
-        except metadata.PackageNotFoundError as error:
-            raise UseError(f"the embedded corpus needs {name}: pip install {name} (make env does it)") from error
-    parameters = {name: value for name, value in asdict(size).items() if name in keys}
-    return {"generator": VERSION, "made_with": made_with, "parameters": parameters}
-
-
-def _read(path: Path) -> dict[str, Any] | None:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with atomic(path) as draft:
-        draft.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-
-def _begin(root: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether anything has to be made at `root`; clears what another recipe left, keeps what this one began.
-
-    UseError when `root` holds something that is not ours.
-    """
-    done, begun = _read(root / _MANIFEST), _read(root / _DRAFT)
-    if done is not None and done.get("recipe") == recipe:
-        return False
-    if begun is None or begun.get("recipe") != recipe:
-        ours = done or begun
-        if ours is None and root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise UseError(f"{root} holds something else than an embedded corpus; remove it, or give another --root")
-        root.mkdir(parents=True, exist_ok=True)
-        _write(root / _DRAFT, {"recipe": recipe, "folders": []})
-        (root / _MANIFEST).unlink(missing_ok=True)
-        for entry in root.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-    return True
-
-
-def _finish(root: Path, recipe: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-    _write(root / _MANIFEST, {"recipe": recipe, **told})
-    (root / _DRAFT).unlink(missing_ok=True)
+        return dict.fromkeys(SEEN[: self.seen_speakers], self.clips_per_speaker) | dict.fromkeys(
+            unseen, self.unseen_clips
+        )
 
 
 # ---------------------------------------------------------------- faces
@@ -195,12 +127,12 @@ def generate_faces(root: Path | str, *, jobs: int | None = None, **size: Any) ->
     size: keys of `DemoSize`. UseError for other keys or values, for a folder of something else, without espeak-ng.
     """
     root, wanted = Path(root), DemoSize.of(**size)
-    recipe = _recipe(wanted, "seed", "seen_speakers", "unseen_speakers", "clips_per_speaker", "unseen_clips")
-    if not _begin(root, recipe):
+    recipe = embedded.recipe(VERSION, wanted, FACE_KEYS)
+    if not embedded.begin(root, recipe):
         return
     frames = sum(parallel(_film, list(_batches(root, wanted)), jobs=jobs, desc="faces"))
-    voices = {f"s{number}": _voice(number).name for number in wanted.speakers}
-    _finish(root, recipe, {"clips": sum(wanted.speakers.values()), "frames": frames, "voices": voices})
+    voices = {f"s{number}": CAST[number].voice.name for number in wanted.speakers}
+    embedded.finish(root, recipe, {"clips": sum(wanted.speakers.values()), "frames": frames, "voices": voices})
 
 
 def _batches(root: Path, size: DemoSize) -> Iterator[_Batch]:
@@ -213,11 +145,6 @@ def _batches(root: Path, size: DemoSize) -> Iterator[_Batch]:
             yield _Batch(root=root, seed=size.seed, number=number, stems=tuple(mine[start : start + _BATCH]))
 
 
-def _voice(number: int) -> Voice:
-    variant, rate, pitch, _ = CAST[number]
-    return Voice(name=f"en-us+{variant}", rate=rate, pitch=pitch)
-
-
 @lru_cache(maxsize=2)
 def _talker(seed: int, number: int) -> Talker:
     import cv2
@@ -226,7 +153,7 @@ def _talker(seed: int, number: int) -> Talker:
     from v2sbench.corpora.talker.portrait import looks_of
 
     cv2.setNumThreads(1)
-    return Talker(looks_of(seed, number, CAST[number][3]))
+    return Talker(looks_of(seed, number, CAST[number].feminine))
 
 
 def _film(batch: _Batch) -> int:
@@ -265,7 +192,7 @@ def _record(seed: int, number: int, stem: str) -> tuple[Speech, float, int, NDAr
 
     name = f"s{number}/{stem}"
     draw = rng(seed, "take", name)
-    usual = _voice(number)
+    usual = CAST[number].voice
     voice = Voice(
         name=usual.name,
         rate=round(usual.rate * draw.uniform(0.95, 1.05)),
@@ -308,8 +235,8 @@ def _mouth(seed: int, number: int, stem: str, speech: Speech, offset: float, fra
 
 def _write_align(path: Path, words: list[str], speech: Speech, offset: float, frames: int) -> None:
     """GRID's word times: 25,000ths of a second, silence at both ends."""
-    edges = [round((offset + start) * ALIGN_RATE) for start, _ in speech.words]
-    edges.append(round((offset + speech.words[-1][1]) * ALIGN_RATE))
+    times = speech.word_times(words)
+    edges = [round((offset + at) * ALIGN_RATE) for at in (*(start for start, _ in times), times[-1][1])]
     rows = [(0, edges[0], "sil"), *zip(edges[:-1], edges[1:], words, strict=True)]
     rows.append((edges[-1], frames * ALIGN_RATE // GRID_FPS, "sil"))
     with atomic(path) as draft:
@@ -337,8 +264,8 @@ CHAPTER = 60.0
 def generate_audio(root: Path | str, *, jobs: int | None = None, **size: Any) -> None:
     """Make `demo-audio` at `root`, as `generate_faces` makes `demo`."""
     root, wanted = Path(root), DemoSize.of(**size)
-    recipe = _recipe(wanted, "seed", "audio_speakers", "audio_minutes")
-    if not _begin(root, recipe):
+    recipe = embedded.recipe(VERSION, wanted, AUDIO_KEYS)
+    if not embedded.begin(root, recipe):
         return
     each = 60 * float(wanted.audio_minutes) / wanted.audio_speakers
     count = max(1, round(each / CHAPTER))
@@ -350,7 +277,7 @@ def generate_audio(root: Path | str, *, jobs: int | None = None, **size: Any) ->
     told = list(parallel(_read_aloud, chapters, jobs=jobs, desc="voices"))
     voices = {str(_reader_id(reader)): READERS[reader].name for reader in range(wanted.audio_speakers)}
     seconds = round(sum(length for _, length in told), 3)
-    _finish(root, recipe, {"clips": sum(clips for clips, _ in told), "seconds": seconds, "voices": voices})
+    embedded.finish(root, recipe, {"clips": sum(clips for clips, _ in told), "seconds": seconds, "voices": voices})
 
 
 def _reader_id(reader: int) -> int:
@@ -376,7 +303,9 @@ def _read_aloud(chapter: _Chapter) -> tuple[int, float]:
         draft.mkdir()
         while total < chapter.seconds:
             text = sentence(draw)
-            voice = Voice(name=usual.name, rate=round(usual.rate * draw.uniform(0.95, 1.05)), pitch=usual.pitch, range=usual.range)
+            voice = Voice(
+                name=usual.name, rate=round(usual.rate * draw.uniform(0.95, 1.05)), pitch=usual.pitch, range=usual.range
+            )
             speech = speak(text.split(), voice, seed=int(draw.integers(2**31)))
             lead, tail = (round(draw.uniform(0.10, 0.25) * RATE) for _ in range(2))
             sound = resample(speech.wave, SPEECH_RATE, RATE)
@@ -399,7 +328,8 @@ def _names(numbers: tuple[int, ...]) -> tuple[str, ...]:
 
 SPLITS = (
     seen_split(
-        "demo-seen", "demo", "seen speakers, unseen sentences, 85-5-10", speakers=_names(SEEN), shares=(0.85, 0.05, 0.10), grammar="grid"
+        "demo-seen", "demo", "seen speakers, unseen sentences, 85-5-10",
+        speakers=_names(SEEN), shares=(0.85, 0.05, 0.10), grammar="grid"
     ),
     unseen_split(
         "demo-unseen", "demo", "speakers of the test part unheard in training",

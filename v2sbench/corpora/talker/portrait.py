@@ -7,20 +7,15 @@ Colours are RGB in [0, 1] until the end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from v2sbench.corpora.talker.canvas import Array, Floats, UInt8, spline
 from v2sbench.runtime import rng
 
-__all__ = ["CENTRE", "EYE_Y", "HEIGHT", "MOUTH_Y", "NOSE_Y", "WIDTH", "Looks", "Portrait", "draw", "looks_of", "spline"]
-
-Array = NDArray[np.float64]
-Floats = NDArray[np.float32]
-UInt8 = NDArray[np.uint8]
+__all__ = ["CENTRE", "EYE_Y", "HEIGHT", "MOUTH_Y", "NOSE_Y", "WIDTH", "Looks", "Portrait", "draw", "looks_of"]
 
 WIDTH, HEIGHT = 360, 288
 """Pixels of the picture, as in GRID."""
@@ -149,21 +144,6 @@ def _colour(value: Array) -> Colour:
 # ---------------------------------------------------------------- shapes
 
 
-def spline(points: Sequence[tuple[float, float]] | Array, count: int, *, closed: bool = False) -> Array:
-    """A Catmull-Rom curve through `points`: (count, 2) points on it, evenly spaced in the parameter."""
-    knots = np.asarray(points, np.float64)
-    n = len(knots)
-    place = np.linspace(0, n if closed else n - 1, count, endpoint=not closed)
-    left = np.minimum(place.astype(int), n - 1 if closed else n - 2)
-    t = (place - left)[:, None]
-    if closed:
-        a, b, c, d = (knots[(left + k) % n] for k in (-1, 0, 1, 2))
-    else:
-        a, b, c, d = (knots[np.clip(left + k, 0, n - 1)] for k in (-1, 0, 1, 2))
-    curve: Array = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
-    return curve
-
-
 def _mask(polygon: Array, blur: float = 0.8) -> Floats:
     """(288, 360) coverage in [0, 1] of a polygon in pixels, its edge softened by `blur` pixels."""
     canvas = np.zeros((HEIGHT * 2, WIDTH * 2), np.uint8)
@@ -190,12 +170,12 @@ def _outline(looks: Looks) -> Array:
     """(17, 2): the jaw line, landmarks 0 to 16."""
     half, square = looks.half_width, looks.jaw
     high = looks.chin - EYE_Y
-    right = [
-        (half * 0.985, 0.0), (half * 0.99, 0.14), (half * 0.965, 0.28), (half * 0.92, 0.42), (half * (0.83 + 0.04 * square), 0.57),
-        (half * (0.69 + 0.08 * square), 0.71), (half * (0.52 + 0.09 * square), 0.84), (half * (0.30 + 0.06 * square), 0.95), (0, 1.0),
-    ]  # fmt: skip
-    left = [(CENTRE - x, EYE_Y + y * high) for x, y in right]
-    return np.array(left + [(CENTRE + x, EYE_Y + y * high) for x, y in right[-2::-1]])
+    down = np.array([0.0, 0.14, 0.28, 0.42, 0.57, 0.71, 0.84, 0.95, 1.0])
+    narrow = np.array([0.985, 0.99, 0.965, 0.92, 0.83, 0.69, 0.52, 0.30, 0])
+    corner = np.array([0, 0, 0, 0, 0.04, 0.08, 0.09, 0.06, 0])
+    right = np.stack([half * (narrow + corner * square), down * high], axis=-1)
+    middle = np.array([CENTRE, EYE_Y])
+    return np.concatenate([middle + right * np.array([-1, 1]), middle + right[-2::-1]])
 
 
 def _brows(looks: Looks) -> Array:
@@ -220,24 +200,21 @@ def draw(looks: Looks) -> Portrait:
     """Paint the still layers; the same bytes for the same looks."""
     noise = rng(looks.seed, "paint")
     outline = _outline(looks)
-    crown = [(CENTRE - looks.half_width * 0.97, 92), (CENTRE - 60, 52), (CENTRE, 34), (CENTRE + 60, 52), (CENTRE + looks.half_width * 0.97, 92)]  # fmt: skip
-    skull = spline(np.concatenate([outline, np.array(crown)[::-1]]), 240, closed=True)
+    side = looks.half_width * 0.97
+    crown = np.array([(side, 92), (60, 52), (0, 34), (-60, 52), (-side, 92)]) + np.array([CENTRE, 0])
+    skull = spline(np.concatenate([outline, crown]), 240, closed=True)
     face = _mask(skull)
-    ears = np.maximum(_mask(_ellipse(CENTRE - looks.half_width - 3, EYE_Y + 14, 9, 20)), _mask(_ellipse(CENTRE + looks.half_width + 3, EYE_Y + 14, 9, 20)))  # fmt: skip
+    left, right = (_mask(_ellipse(CENTRE + sign * (looks.half_width + 3), EYE_Y + 14, 9, 20)) for sign in (-1, 1))
+    ears = np.maximum(left, right)
     skin = _skin(looks, face, ears, noise)
-    back, front = _hair(looks, skull)
+    back, front = _hair(looks)
     strands = _strands(looks, noise)
-    head = skin
-    alpha = np.maximum(face, ears)
     shadow = cv2.GaussianBlur(front, (0, 0), 5)
-    head = head * (1 - 0.35 * shadow * (1 - front))[..., None]
-    head = head * (1 - front[..., None]) + strands * front[..., None]
+    head = skin * (1 - 0.35 * shadow * (1 - front))[..., None]
     brow = _brow_mask(looks, noise)
-    head = head * (1 - brow[..., None]) + np.array(looks.hair) * 0.75 * brow[..., None]
-    whole = np.maximum(alpha, front)
-    if looks.feminine:  # long hair hangs behind the face and moves with it
-        head = head * whole[..., None] + strands * 0.8 * (1 - whole[..., None])
-        whole = np.maximum(whole, back)
+    head = _over(head, np.array(looks.hair) * 0.75, brow)
+    head = _over(_over(strands * 0.7, head, np.maximum(face, ears)), strands, front)
+    whole = np.maximum(np.maximum(face, ears), np.maximum(front, back))
     rgba = np.concatenate([head, whole[..., None]], axis=-1)
     return Portrait(
         looks=looks,
@@ -247,6 +224,11 @@ def draw(looks: Looks) -> Portrait:
         brows=_brows(looks),
         nose=_nose(looks),
     )
+
+
+def _over(below: Array, above: Array, cover: Array | Floats) -> Array:
+    """`above` over `below` (H, W, 3) where `cover` (H, W) is 1."""
+    return below * (1 - cover[..., None]) + above * cover[..., None]
 
 
 def _bytes(picture: Array) -> UInt8:
@@ -270,8 +252,8 @@ def _skin(looks: Looks, face: Floats, ears: Floats, noise: np.random.Generator) 
         - 7.0 * _pair(gap, EYE_Y - 1, 17, 9)  # sockets
         + 4.0 * _pair(gap + 8, EYE_Y + 32, 17, 14)  # cheeks
         + 9.0 * _bump(CENTRE, EYE_Y + 16, 7, 20)  # bridge
-        + 13.0 * _bump(CENTRE, NOSE_Y - 9, 10, 10)  # tip
-        + 6.5 * _pair(looks.nose * 0.78, NOSE_Y - 5, 5.5, 5.5)  # wings
+        + 8.5 * _bump(CENTRE, NOSE_Y - 10, 9.5, 10)  # tip
+        + 4.5 * _pair(looks.nose * 0.74, NOSE_Y - 6, 5, 5.5)  # wings
         + 5.0 * _bump(CENTRE, mouth + 1, looks.mouth * 0.85, 12)  # muzzle
         - 1.6 * _bump(CENTRE, NOSE_Y + 15, 3.2, 7)  # philtrum
         - 3.5 * _bump(CENTRE, mouth + 20, 19, 4.5)  # crease above the chin
@@ -294,51 +276,54 @@ def _skin(looks: Looks, face: Floats, ears: Floats, noise: np.random.Generator) 
     tint *= 1 + red[..., None] * np.array([0.05, -0.10, -0.09])
     beard = looks.beard * np.clip(_beard(looks) * (0.75 + 0.5 * noise.random(high.shape)), 0, 1)
     tint *= 1 - beard[..., None] * np.array([0.30, 0.26, 0.20])
-    colour: Array = tone * tint * (0.34 + 0.78 * lit)[..., None] + 0.13 * sheen[..., None]
+    colour: Array = tone * tint * (0.36 + 0.92 * lit)[..., None] + 0.13 * sheen[..., None]
     for side in (-1, 1):  # nostrils
-        dark = 0.75 * _bump(CENTRE + side * looks.nose * 0.48, NOSE_Y + 0.5, 3.4, 1.9)
+        dark = 0.8 * _bump(CENTRE + side * looks.nose * 0.46, NOSE_Y - 0.5, 2.9, 1.3)
         colour *= 1 - dark[..., None] * np.array([0.75, 0.85, 0.85])
-    colour *= 1 - 0.30 * (_bump(CENTRE, NOSE_Y + 5, looks.nose * 0.8, 3.0))[..., None]
+    colour *= 1 - 0.16 * (_bump(CENTRE, NOSE_Y + 4, looks.nose * 0.8, 2.6))[..., None]
     colour *= 1 - 0.22 * _pair(gap, EYE_Y, 17, 9)[..., None]
     return colour
 
 
 def _unit(vector: Array) -> Array:
-    return vector / np.linalg.norm(vector)
+    return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 
 def _beard(looks: Looks) -> Array:
     low = 1 / (1 + np.exp(-(_Y - (NOSE_Y + 4 + 0.010 * (looks.half_width**2 - (_X - CENTRE) ** 2) * 0.25)) / 5))
     jaw = 1 / (1 + np.exp(-(_Y - (EYE_Y + 30)) / 8)) * np.clip(np.abs(_X - CENTRE) / looks.half_width - 0.62, 0, 1) * 3
-    return np.clip(low * (1 - 0.55 * _pair(24, MOUTH_Y - 16, 12, 10)) + jaw, 0, 1)
+    return np.asarray(np.clip(low * (1 - 0.55 * _pair(24, MOUTH_Y - 16, 12, 10)) + jaw, 0, 1), np.float64)
 
 
-def _hair(looks: Looks, skull: Array) -> tuple[Floats, Floats]:
+def _hair(looks: Looks) -> tuple[Floats, Floats]:
     """Coverage of the hair behind the face and of that before it."""
     half = looks.half_width + 5
     noise = rng(looks.seed, "hair")
-    line = 74 + noise.uniform(-6, 8)
-    part = noise.uniform(-0.5, 0.5)
-    jag = noise.uniform(-3.5, 3.5, 9)
-    fringe = [(CENTRE + half * 0.98 * s, line - 22 * (1 - (s - part) ** 2 * 0.7) + jag[k] + 26 * abs(s) ** 3) for k, s in enumerate(np.linspace(1, -1, 9))]  # fmt: skip
-    side = EYE_Y + (8 if not looks.feminine else 30)
+    middle = np.array([CENTRE, 0])
+    line, part, jag = 74 + noise.uniform(-6, 8), noise.uniform(-0.5, 0.5), noise.uniform(-3.5, 3.5, 9)
+    s = np.linspace(1, -1, 9)
+    fringe = np.stack([half * 0.98 * s, line - 22 * (1 - (s - part) ** 2 * 0.7) + jag + 26 * np.abs(s) ** 3], axis=-1)
+    ends = EYE_Y + (30 if looks.feminine else 8)
     top = 16 + noise.uniform(-6, 6)
-    dome = [(CENTRE - half + 4, side), (CENTRE - half - 4, 92), (CENTRE - half * 0.80, 42), (CENTRE - half * 0.4, top + 4), (CENTRE, top), (CENTRE + half * 0.4, top + 4), (CENTRE + half * 0.80, 42), (CENTRE + half + 4, 92), (CENTRE + half - 4, side)]  # fmt: skip
-    front = _mask(spline(np.array(dome + fringe), 300, closed=True), 1.1)
-    fall = 262 + noise.uniform(-20, 40)
-    long = dome[1:-1] + [(CENTRE + half + 10, 150), (CENTRE + half + 12, fall - 20), (CENTRE + half - 12, fall), (CENTRE, fall - 10), (CENTRE - half + 12, fall), (CENTRE - half - 12, fall - 20), (CENTRE - half - 10, 150)]  # fmt: skip
-    back = _mask(spline(np.array(long), 300, closed=True), 1.1)
-    return back, front
+    right = [(half * 0.4, top + 4), (half * 0.80, 42), (half + 4, 92), (half - 4, ends)]
+    dome = np.array([*((-x, y) for x, y in right[::-1]), (0, top), *right])
+    front = _mask(spline(np.concatenate([dome, fringe]) + middle, 300, closed=True), 1.1)
+    if not looks.feminine:
+        return _mask(spline(dome + middle, 200, closed=True), 1.1), front
+    low = 262 + noise.uniform(-20, 40)
+    fall = [(half + 10, 150), (half + 12, low - 20), (half - 12, low)]
+    hanging = np.array([*dome[1:-1], *fall, (0, low - 10), *((-x, y) for x, y in fall[::-1])])
+    return _mask(spline(hanging + middle, 300, closed=True), 1.1), front
 
 
 def _strands(looks: Looks, noise: np.random.Generator) -> Array:
     """(288, 360, 3): hair everywhere, in strands that run down and outwards."""
-    grain = noise.normal(size=(HEIGHT, WIDTH)).astype(np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), sigmaX=0.8, sigmaY=11) * 4.2
+    speckle = noise.normal(size=(HEIGHT, WIDTH)).astype(np.float32)
+    grain = cv2.GaussianBlur(speckle, (0, 0), sigmaX=0.8, sigmaY=11) * 4.2
     bend_x = (_X + (_X - CENTRE) * 0.25 * np.cos(_Y / 60)).astype(np.float32)
-    grain = cv2.remap(grain, bend_x, _Y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    bent = cv2.remap(grain, bend_x, _Y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     shine = _bump(CENTRE + 30 * looks.light[0], 48, 55, 16)
-    light = np.clip(0.8 + 0.28 * grain + 0.55 * shine, 0.2, 2.0)
+    light = np.clip(0.8 + 0.28 * bent + 0.55 * shine, 0.2, 2.0)
     return np.array(looks.hair) * light[..., None]
 
 
@@ -348,7 +333,9 @@ def _brow_mask(looks: Looks, noise: np.random.Generator) -> Array:
     for brow in (_brows(looks)[:5], _brows(looks)[5:]):
         line = spline(brow, 20)
         taper = thick * np.interp(np.abs(line[:, 0] - CENTRE), [15, 25, 60], [0.8, 1.0, 0.25])
-        polygon = np.concatenate([line - np.stack([0 * taper, taper], -1), (line + np.stack([0 * taper, taper * 0.5], -1))[::-1]])
+        polygon = np.concatenate(
+            [line - np.stack([0 * taper, taper], -1), (line + np.stack([0 * taper, taper * 0.5], -1))[::-1]]
+        )
         cover = np.maximum(cover, _mask(polygon, 1.2))
     grain = cv2.GaussianBlur(noise.random(cover.shape), (0, 0), 0.8)
     return np.clip(cover * (0.35 + grain) * 0.95, 0, 1)
@@ -359,10 +346,15 @@ def _room(looks: Looks, noise: np.random.Generator) -> Array:
     fall = 1.05 - 0.32 * ((_X - CENTRE - 120 * looks.light[0]) / 360) ** 2 - 0.25 * ((_Y - 90) / 288) ** 2
     picture: Array = np.array(looks.background) * fall[..., None]
     wide, high = looks.half_width * 2.1, 268 + noise.uniform(-4, 6)
-    body = _mask(spline(np.array([(CENTRE - wide, 330), (CENTRE - wide * 0.8, high + 6), (CENTRE - 52, high - 16), (CENTRE, high - 22), (CENTRE + 52, high - 16), (CENTRE + wide * 0.8, high + 6), (CENTRE + wide, 330)]), 120, closed=True), 1.0)  # fmt: skip
+    right = [(52, high - 16), (wide * 0.8, high + 6), (wide, 330)]
+    shoulders = np.array([*((-x, y) for x, y in right[::-1]), (0, high - 22), *right]) + np.array([CENTRE, 0])
+    body = _mask(spline(shoulders, 120, closed=True), 1.0)
     weave = 1 + 0.10 * cv2.GaussianBlur(noise.normal(size=body.shape), (0, 0), 1.2) * 2
-    cloth = np.array(looks.cloth) * (weave * (0.85 + 0.25 * _bump(CENTRE + 80 * looks.light[0], 280, 110, 40)))[..., None]
-    neck = _mask(np.array([(CENTRE - 47, 190), (CENTRE + 47, 190), (CENTRE + 52, 276), (CENTRE + 18, 296), (CENTRE - 18, 296), (CENTRE - 52, 276)], np.float64), 1.5)  # fmt: skip
+    cloth = (
+        np.array(looks.cloth) * (weave * (0.85 + 0.25 * _bump(CENTRE + 80 * looks.light[0], 280, 110, 40)))[..., None]
+    )
+    right = [(47, 190), (52, 276), (18, 296)]
+    column = np.array([*((-x, y) for x, y in right[::-1]), *right]) + np.array([CENTRE, 0])
+    neck = _mask(column, 1.5)
     throat = np.array(looks.skin) * (0.50 + 0.16 * _bump(CENTRE + 30 * looks.light[0], 285, 30, 30))[..., None]
-    picture = picture * (1 - body[..., None]) + cloth * body[..., None]
-    return picture * (1 - neck[..., None]) + throat * neck[..., None]
+    return _over(_over(picture, cloth, body), throat, neck)

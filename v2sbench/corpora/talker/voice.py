@@ -33,12 +33,16 @@ __all__ = ["SPEECH_RATE", "Phone", "Speech", "Voice", "speak"]
 SPEECH_RATE = 22_050
 """Hz of espeak-ng's sound."""
 
+LOUDNESS = 50
+"""Of 100: at full loudness some voices clip."""
 SILENCES = frozenset({"_", "_:", "_|", "_!", "_^_", "", ";", "|", "||"})
 """Phoneme names that are pauses, boundaries or marks, and no sound of their own."""
 
+_MARKS = str.maketrans("", "", "',%=")
+"""Stress and tone in a phoneme's name."""
 _SYNCHRONOUS, _PHONEME_EVENTS, _DONT_EXIT = 2, 0x1, 0x8000
 _UTF8, _PHONEMES, _NO_RETURN = 0x1, 0x100, None
-_RATE, _PITCH, _RANGE = 1, 3, 4
+_RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _END_OF_LIST, _WORD, _PHONEME = 0, 1, 7
 _PATH_LIMIT = 160
 
@@ -81,8 +85,17 @@ class Speech:
     """(T,) float32 in [-1, 1] at SPEECH_RATE."""
     phones: tuple[Phone, ...]
     """Phonemes in order; the last may be silence."""
-    words: tuple[tuple[float, float], ...]
-    """Start and end of every word in seconds, in order."""
+
+    def word_times(self, words: Sequence[str]) -> tuple[tuple[float, float], ...]:
+        """Start and end of each of the `words` that were given to `speak`, in seconds; they follow without a gap.
+
+        ValueError when one was not heard as a word of its own ("there was" is one word to espeak-ng).
+        """
+        sounding = [[phone for phone in self.phones if phone.word == k and phone.name] for k in range(len(words))]
+        if missing := [word for word, group in zip(words, sounding, strict=True) if not group]:
+            raise ValueError(f"espeak-ng merges {missing} of {' '.join(words)!r} with a neighbour")
+        starts = [group[0].start for group in sounding]
+        return tuple(zip(starts, [*starts[1:], sounding[-1][-1].end], strict=True))
 
 
 class _Name(ctypes.Union):
@@ -140,8 +153,7 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
     words: as espeak-ng reads them: a letter's name is written in capitals, ``[[eI]]`` gives phonemes. Punctuation
         belongs to the word before it.
     seed: of the breath noise in some voices.
-    Raises UseError for a voice that espeak-ng does not have, or without espeak-ng; ValueError when a word is not heard
-    as a word of its own.
+    Raises UseError for a voice that espeak-ng does not have, or without espeak-ng; ValueError when nothing is heard.
     """
     text = " ".join(words)
     blocks: list[NDArray[np.int16]] = []
@@ -163,7 +175,12 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
         library.espeak_SetSynthCallback(callback)
         if library.espeak_SetVoiceByName(voice.name.encode()) != 0:
             raise UseError(f"espeak-ng has no voice {voice.name!r}; it lists its own with: espeak-ng --voices=en")
-        for parameter, value in ((_RATE, voice.rate), (_PITCH, voice.pitch), (_RANGE, voice.range)):
+        for parameter, value in (
+            (_RATE, voice.rate),
+            (_VOLUME, LOUDNESS),
+            (_PITCH, voice.pitch),
+            (_RANGE, voice.range),
+        ):
             library.espeak_SetParameter(parameter, value, 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed % 2**31))
         data = text.encode() + b"\0"
@@ -177,19 +194,12 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
 def _speech(words: Sequence[str], wave: NDArray[np.float32], marks: Sequence[_Mark]) -> Speech:
     """Sound and marks -> phonemes and words, in seconds."""
     first = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
-    total = len(wave) / SPEECH_RATE
     heard = [mark for mark in marks if mark.kind == _PHONEME]
-    ends = [mark.sample / SPEECH_RATE for mark in heard[1:]] + [total]
+    starts = [mark.sample / SPEECH_RATE for mark in heard]
     phones: list[Phone] = []
-    for mark, end in zip(heard, ends, strict=True):
-        start = mark.sample / SPEECH_RATE
-        name = mark.name.replace("'", "").replace(",", "").replace("%", "").replace("=", "")
-        name = "" if name in SILENCES else name
+    for mark, start, end in zip(heard, starts, [*starts[1:], len(wave) / SPEECH_RATE], strict=True):
+        name = mark.name.translate(_MARKS)
         word = max(0, bisect_right(first, mark.character) - 1)
-        phones.append(Phone(name=name, start=start, end=max(start, end), word=word, stressed="'" in mark.name))
-    sounding = [[phone for phone in phones if phone.word == k and phone.name] for k in range(len(words))]
-    if missing := [word for word, group in zip(words, sounding, strict=True) if not group]:
-        raise ValueError(f"espeak-ng merges {missing} of {' '.join(words)!r} with a neighbour")
-    starts = [group[0].start for group in sounding]
-    last = sounding[-1][-1].end
-    return Speech(wave=wave, phones=tuple(phones), words=tuple(zip(starts, [*starts[1:], last], strict=True)))
+        sound = "" if name in SILENCES else name
+        phones.append(Phone(name=sound, start=start, end=max(start, end), word=word, stressed="'" in mark.name))
+    return Speech(wave=wave, phones=tuple(phones))
