@@ -162,6 +162,7 @@ def _rules(args: argparse.Namespace) -> tuple[str, str | None]:
 def _table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
     parser.add_argument("--show", action="store_true", help="only print; write no files")
+    parser.add_argument("--quiet", action="store_true", help="only write")
 
 
 def run_table(args: argparse.Namespace) -> None:
@@ -172,7 +173,9 @@ def run_table(args: argparse.Namespace) -> None:
 
     for split in args.splits or load_params().v2a_splits:
         table = build(split) if args.show else write_tables(split)
-        print(f"{console(table)}\n\ntable: {TABLES / split}.md (and .csv, .tex)")
+        if not args.quiet:
+            print(console(table), end="\n\n")
+        print(f"table: {TABLES / split}.md (and .csv, .tex)")
 
 
 def _gate_options(parser: argparse.ArgumentParser) -> None:
