@@ -77,7 +77,7 @@ MAX_GAP = 10.0
 """Seconds: a longer jump between two time stamps is damage that no holding of pictures can mend."""
 
 _LOG = logging.getLogger(__name__)
-_LUMA_FIRST = ("yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p")
+_LUMA_FIRST = ("gray", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p")
 _FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 
@@ -257,7 +257,7 @@ class _Pictures:
             frame = frame.reformat(format="yuv444p")
         plane = frame.planes[0]
         luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-        full = frame.format.name.startswith("yuvj") or frame.color_range == 2
+        full = frame.format.name.startswith(("gray", "yuvj")) or frame.color_range == 2
         return luma.copy() if full else np.asarray(_FULL_RANGE[luma])
 
     def _mended(self) -> list[float]:
@@ -274,6 +274,9 @@ class _Pictures:
     def finish(self, path: Path, damage: list[str], declared: float) -> UInt8:
         if not self.pictures:
             raise MediaError("truncated", f"{path}: not one picture can be decoded")
+        spacing = np.diff(self.times)
+        if (spacing > 0).any():  # surer than the header, where a container may write its clock's tick
+            self.duration = float(np.median(spacing[spacing > 0]))
         out: list[UInt8] = []
         held, now, lost, stray = self.pictures[0], -self.duration, 0, 0
         for time, picture in zip(self._mended(), self.pictures, strict=True):
