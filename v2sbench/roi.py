@@ -49,7 +49,7 @@ MEAN_FACE = np.array([(0, 12), (0, 46), (-45, 0), (-16, 0), (16, 0), (45, 0), (-
 SAMPLED = 9
 """Pictures in which ``haar`` looks for a face."""
 BOX_PX = 204
-"""Crop pixels across the cascade's face box: its width is 185 mm of an average face (outer eye corners at 48.5 %)."""
+"""Crop pixels across the cascade's face box: makes GRID's mouths the size that landmarks make them, 56 on average."""
 LIP_MIDDLE = 0.505
 """Usual middle of the mouth in the face box, in box widths from the left."""
 LIP_LINE, LIP_SPREAD = 0.815, 0.05
