@@ -11,14 +11,12 @@ import time
 import numpy as np
 import pytest
 import soundfile
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.voices import folders, noisy, voice
 from v2sbench import asr, ledger, scoring
 from v2sbench.asr import Backend, recogniser
-from v2sbench.folders import clips_of, locate
-from v2sbench.ledger import Journal, meta_path, read_scores
+from v2sbench.folders import clips_of
+from v2sbench.ledger import meta_path, read_scores
 from v2sbench.metrics import METRICS, PROTOCOLS
 from v2sbench.pcm import write_wav
 from v2sbench.runtime import UseError
@@ -161,50 +159,6 @@ def test_one_failed_metric_is_partial(tmp_path):
     assert "stoi" not in summary.means
 
 
-# ---------------------------------------------------------------- folders
-
-
-def touch(root, *names):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
-
-
-def test_locate_takes_both_layouts(tmp_path):
-    touch(tmp_path / "nested", "s1/a.wav", "s2/b.flac", ".hidden.wav")
-    touch(tmp_path / "flat", "a.wav", "b.FLAC", "notes.txt")
-    for folder in ("nested", "flat"):
-        found = locate(tmp_path / folder, ["s1/a", "s2/b", "s2/c"])
-        assert [path and path.stem for path in found.values()] == ["a", "b", None]
-    assert locate(tmp_path / "nested", ["b"])["b"] == tmp_path / "nested" / "s2" / "b.flac"
-    assert clips_of(tmp_path / "nested") == ["s1/a", "s2/b"]
-
-
-def test_locate_never_guesses_a_speaker(tmp_path):
-    touch(tmp_path / "flat", "a.wav")
-    with pytest.raises(UseError, match="one of several speakers"):
-        locate(tmp_path / "flat", ["s1/a", "s2/a"])
-    touch(tmp_path / "nested", "s1/a.wav", "s2/a.wav")
-    with pytest.raises(UseError, match="one of several speakers"):
-        locate(tmp_path / "nested", ["a"])
-    assert locate(tmp_path / "nested", ["s3/a", "s1/a"])["s3/a"] is None
-
-
-@pytest.mark.parametrize(
-    ("names", "says"),
-    [
-        ([], "no folder"),
-        (["readme.txt"], "no .wav or .flac file"),
-        (["s1/a.wav", "s1/a.flac"], "has s1/a twice"),
-        (["s9/z.wav"], r"none of the 1 clips: s1/a.wav is wanted, s9/z.wav is there"),
-    ],
-)
-def test_wrong_folders(tmp_path, names, says):
-    touch(tmp_path / "wavs", *names)
-    with pytest.raises(UseError, match=says):
-        locate(tmp_path / "wavs", ["s1/a"])
-
-
 def test_files_that_no_clip_asked_for_are_counted(two):
     wavs, refs, clips, out = two
     summary = score(wavs, refs, clips[:2], None, out, metrics=FAST)
@@ -317,25 +271,6 @@ def test_a_killed_run_is_taken_up(tmp_path):
     assert summary.kept >= held - 1
     score(wavs, refs, clips_of(refs), None, tmp_path / "other.jsonl", jobs=1)
     assert out.read_bytes() == (tmp_path / "other.jsonl").read_bytes()
-
-
-@given(cut=st.integers(0, 300))
-def test_a_journal_torn_anywhere_yields_whole_lines(tmp_path_factory, cut):
-    out = tmp_path_factory.mktemp("journal") / "a.jsonl"
-    lines = [{"clip": f"s1/{index}", "status": "ok", "key": "k", "stoi": 0.5} for index in range(4)]
-    text = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    out.with_name("a.jsonl.part").write_bytes(text[:cut])
-    held = Journal(out, lambda clip: "k").lines
-    assert list(held.values()) == lines[: len(held)]
-    assert len(held) >= text[:cut].count(b"\n")
-
-
-def test_scores_that_are_none(tmp_path):
-    with pytest.raises(UseError, match="no scores"):
-        read_scores(tmp_path / "none.jsonl")
-    (tmp_path / "bad.jsonl").write_text('{"clip": "a", "status": "ok"}\n{"clip"\n')
-    with pytest.raises(UseError, match="line 2: not a line of scores"):
-        read_scores(tmp_path / "bad.jsonl")
 
 
 # ---------------------------------------------------------------- workers
