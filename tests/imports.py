@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -47,10 +48,11 @@ def imported(node: ast.AST, *, typing: bool) -> Iterator[str]:
         yield from imported(child, typing=typing)
 
 
-def imports_of(module: str, *, typing: bool) -> set[str]:
+@functools.cache
+def imports_of(module: str, *, typing: bool) -> frozenset[str]:
     """Modules of the package that `module` imports, itself not among them."""
     found = set(imported(ast.parse(MODULES[module].read_text(encoding="utf-8")), typing=typing))
-    return found - {module}
+    return frozenset(found - {module})
 
 
 def closure(modules: Iterable[str]) -> set[str]:

@@ -70,7 +70,8 @@ def commands(stage: dict) -> list[list[str]]:
     return [line[1:] for line in lines]
 
 
-def run_by(verb: str) -> set[str]:
+@cache
+def run_by(verb: str) -> frozenset[str]:
     """Modules that a verb brings in: those imported by its function and by what that calls within the command line.
 
     Functions named `_explain...` only word an error, and `_from_folders` scores without a split, which no stage does.
@@ -89,7 +90,7 @@ def run_by(verb: str) -> set[str]:
         found.update(imported(functions[name], typing=False))
         called = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
         todo.extend(called & set(functions))
-    return found
+    return frozenset(found)
 
 
 def code_of(stage: dict) -> set[str]:

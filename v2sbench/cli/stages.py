@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from v2sbench.cli.parser import CLIPS, REFERENCES, SPLITS, Verb, need_split, write_facts
-from v2sbench.runtime import UseError
+from v2sbench.runtime import UseError, choose
 
 __all__ = ["VERBS"]
 
@@ -124,6 +124,7 @@ def run_synth(args: argparse.Namespace) -> None:
     """System x split -> wavs."""
     from v2sbench.card import load_params
 
+    choose("subset", args.subset, dict.fromkeys(("train", "val", "test")))
     need_split(args.split)
     from v2sbench.synthesis import synth  # after the check: it takes seconds to load
 
@@ -150,9 +151,16 @@ def run_speak(args: argparse.Namespace) -> None:
         path = getattr(args, option)
         if path is not None and not path.is_file():
             raise UseError(f"no file {path} (the {option})")
-    from v2sbench.synthesis import speak  # after the checks: it takes seconds to load
+    from v2sbench.media import MediaError  # after the checks: these take seconds to load
+    from v2sbench.roi import RoiError
+    from v2sbench.synthesis import speak
 
-    print(speak(args.video, args.model, args.out, voice=args.voice, landmarks=args.landmarks))
+    try:
+        print(speak(args.video, args.model, args.out, voice=args.voice, landmarks=args.landmarks))
+    except MediaError as error:
+        raise UseError(str(error)) from error
+    except RoiError as error:
+        raise UseError(f"{args.video}: {error}") from error
 
 
 VERBS = {
