@@ -35,6 +35,8 @@ FACE = (int(CENTRE) - 96, int(NOSE_Y) - 14, 192, HEIGHT - int(NOSE_Y) + 14)
 """x, y, width, height of the part of the still head that the jaw warps, pixels."""
 EYES = (int(CENTRE) - 80, int(EYE_Y) - 14, 160, 28)
 """x, y, width, height of the part with the eyes."""
+HEAD = slice(50, 310)
+"""Columns outside which there is never any of the head."""
 MARGIN = 64
 """Pixels by which the sheet of camera noise is larger than a picture, each way."""
 
@@ -71,14 +73,24 @@ class Talker:
             (a, b, right), (c, d, down) = motion[k]
             x, y = still.T
             marks[k] = np.stack([a * x + b * y + right, c * x + d * y + down], axis=-1)
-            moved = np.asarray(
-                cv2.warpAffine(head, motion[k], (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE), np.uint8
-            )
-            picture = cv2.convertScaleAbs(blend(self.portrait.room, moved[..., :3], moved[..., 3]), alpha=exposure)
+            pictures[k] = self.portrait.room
+            pictures[k][:, HEAD] = self._place(head, motion[k])
+            cv2.convertScaleAbs(pictures[k], dst=pictures[k], alpha=exposure)
             top, left = corners[k]
             window = slice(top, top + HEIGHT), slice(left, left + WIDTH)
-            cv2.subtract(cv2.add(picture, self._brighter[window]), self._darker[window], dst=pictures[k])
+            cv2.add(pictures[k], self._brighter[window], dst=pictures[k])
+            cv2.subtract(pictures[k], self._darker[window], dst=pictures[k])
         return pictures, marks
+
+    def _place(self, head: UInt8, motion: Array) -> UInt8:
+        """The head, moved, before the wall: (288, 260, 3), the columns HEAD."""
+        left, right = HEAD.start, HEAD.stop
+        (a, b, x), (c, d, y) = motion
+        shifted = np.array([(a, b, x + a * left - left), (c, d, y + c * left)])
+        columns = np.ascontiguousarray(head[:, left:right])
+        moved = cv2.warpAffine(columns, shifted, (right - left, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+        layer = np.asarray(moved, np.uint8)
+        return blend(self.portrait.room[:, left:right], layer[..., :3], layer[..., 3])
 
     def _pose(self, shape: Array, lid: int) -> tuple[UInt8, Array]:
         """The head upright in its place: (288, 360, 4) RGBA and (68, 2) landmarks."""

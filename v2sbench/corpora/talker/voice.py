@@ -127,8 +127,8 @@ class _Mark:
 
 
 @contextmanager
-def _library() -> Iterator[ctypes.CDLL]:
-    """espeak-ng in its initial state."""
+def _library() -> Iterator[tuple[ctypes.CDLL, str]]:
+    """espeak-ng in its initial state, and the folder of its data."""
     try:
         import espeakng_loader
     except ImportError as error:
@@ -141,7 +141,7 @@ def _library() -> Iterator[ctypes.CDLL]:
         if library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), options) != SPEECH_RATE:
             hint = f", whose path is longer than {_PATH_LIMIT} bytes" if len(data.encode()) > _PATH_LIMIT else ""
             raise UseError(f"espeak-ng does not start with its data in {data}{hint}; reinstall espeakng-loader")
-        yield library
+        yield library, data
         library.espeak_Terminate()
     finally:
         _unload(library._handle)
@@ -171,10 +171,14 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
         return 0
 
     callback = _Callback(receive)
-    with _library() as library:
+    with _library() as (library, data):
         library.espeak_SetSynthCallback(callback)
-        if library.espeak_SetVoiceByName(voice.name.encode()) != 0:
-            raise UseError(f"espeak-ng has no voice {voice.name!r}; it lists its own with: espeak-ng --voices=en")
+        _, _, variant = voice.name.partition("+")
+        there = not variant or os.path.exists(
+            os.path.join(data, "voices", "!v", variant)
+        )  # else it takes the plain one
+        if not there or library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+            raise UseError(f"espeak-ng has no voice {voice.name!r}; it lists its own with: espeak-ng --voices=variant")
         for parameter, value in (
             (_RATE, voice.rate),
             (_VOLUME, LOUDNESS),
@@ -183,9 +187,9 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
         ):
             library.espeak_SetParameter(parameter, value, 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed % 2**31))
-        data = text.encode() + b"\0"
-        library.espeak_Synth(data, ctypes.c_size_t(len(data)), 0, 1, 0, _UTF8 | _PHONEMES, _NO_RETURN, None)
-    if not blocks:
+        line = text.encode() + b"\0"
+        library.espeak_Synth(line, ctypes.c_size_t(len(line)), 0, 1, 0, _UTF8 | _PHONEMES, _NO_RETURN, None)
+    if not any(mark.kind == _PHONEME and mark.name not in SILENCES for mark in marks):
         raise ValueError(f"espeak-ng says nothing for {text!r} with voice {voice.name}")
     wave = (np.concatenate(blocks) / 32768).astype(np.float32)
     return _speech(words, wave, marks)
