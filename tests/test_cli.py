@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.imports import ROOT
+from tests.imports import MODULES, ROOT
 from v2sbench import cli
 from v2sbench.cli.parser import REFERENCES, Parser, Verb
 from v2sbench.media import RATE, write_wav
@@ -89,6 +89,13 @@ def test_documents_show_commands_that_parse(document):
     lines += re.findall(r"`v2sbench ([a-z]+[^`]*)`", text)
     for line in lines:
         parse(line)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_messages_tell_to_run_exists(module):
+    text = MODULES[module].read_text(encoding="utf-8")
+    for verb in re.findall(r"(?:`|run: |see: |&& |first )v2sbench ([a-z]+)", text):
+        assert verb in cli.VERBS, f"{module} tells to run v2sbench {verb}"
 
 
 # ---------------------------------------------------------------- mistakes
