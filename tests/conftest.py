@@ -6,6 +6,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+from tests.small import small_split
+
+# The same examples every time, however slow the machine is.
+settings.register_profile("v2sbench", deadline=None, derandomize=True)
+settings.load_profile("v2sbench")
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -32,3 +39,15 @@ def pesq_pair() -> tuple[Path, Path]:
     """The PESQ package's own example: (clean, with babble at 0 dB), 16 kHz wav files."""
     folder = _recordings("pesq")
     return folder / "speech.wav", folder / "speech_bab_0dB.wav"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with the cards and the toy split of `tests.small`, as the current folder."""
+    monkeypatch.setenv("V2S_JOBS", "1")  # workers of an earlier test would stay in its folder
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()
+    for card in (PROJECT / "models").glob("*.yaml"):
+        (tmp_path / "models" / card.name).symlink_to(card)
+    small_split(tmp_path)
+    return tmp_path

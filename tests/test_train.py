@@ -26,18 +26,6 @@ from v2sbench.train import Run, learning_rate, mel_loss, run_folder, train_varia
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A project folder with the cards and the toy split, as the current folder."""
-    models = Path("models").resolve()
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "models").mkdir()
-    for card in models.glob("*.yaml"):
-        (tmp_path / "models" / card.name).symlink_to(card)
-    small_split(tmp_path)
-    return tmp_path
-
-
 def batches(variant: str, params: Params, subset: str = "train") -> Batches:
     table = read_split(Path("splits/toy"))
     return Batches(table, Clips(table.clips), load_card(variant, params), params.seed, subset)
@@ -50,7 +38,7 @@ def same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
 @pytest.mark.parametrize("variant", ["a2a-mel-s", SCRATCH])
 def test_a_batch_is_a_function_of_its_step(project: Path, variant: str) -> None:
     first, second = (batches(variant, small_params()) for _ in range(2))
-    ahead = {step: batch for step, batch in enumerate(read_ahead(first, 4, 9), start=4)}
+    ahead = dict(enumerate(read_ahead(first, 4, 9), start=4))
     for step in (8, 4, 6):
         again = second.at(step)
         for field in ("crops", "wave", "identity", "lengths"):

@@ -156,7 +156,13 @@ def progress(iterable: Iterable[Any] | None = None, *, total: int | None = None,
 
     quiet = os.environ.get("V2S_QUIET") == "1"
     interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file gets a line now and then
-    return tqdm(iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=interval, smoothing=0.05)
+    return tqdm(
+        iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=interval, smoothing=0.05
+    )
+
+
+FEW = 8
+"""Items that are not worth starting workers for, which takes seconds."""
 
 
 def parallel(
@@ -174,7 +180,7 @@ def parallel(
     todo = list(items)
     bar = progress(total=len(todo), desc=desc) if desc else contextlib.nullcontext()
     with bar as shown:
-        if count == 1 or len(todo) < 2:
+        if count == 1 or len(todo) <= FEW:
             results: Iterable[Any] = (function(item) for item in todo)
         else:
             pool = joblib.Parallel(n_jobs=count, return_as="generator")

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from v2sbench.batches import Batches, centre_crop
-from v2sbench.card import MelArch, Params, load_card
+from v2sbench.card import MelArch, Params, list_cards, load_card
 from v2sbench.dsp import LogMel, griffin_lim
 from v2sbench.identity import embed
 from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
@@ -127,6 +127,7 @@ def synth(
     missing splits, clips and weights; then nothing is written.
     """
     choose("vocoder", vocoder, VOCODERS)
+    choose("system", system, {**dict.fromkeys(list_cards()), **dict.fromkeys(REFERENCES)})
     table = read_split(Path("splits") / split)
     clips = Clips(table.clips)
     out = out or audio_folder(split, system)
