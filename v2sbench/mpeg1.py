@@ -79,9 +79,10 @@ def _encode_audio(stream: Any, wave: Wave, rate: int) -> Iterator[Any]:
 def _yuv420(rgb: UInt8) -> UInt8:
     """(H, W, 3) RGB -> (H * 3 / 2, W) planar 4:2:0, BT.601 limited range, in 8-bit fixed-point arithmetic."""
     height, width, _ = rgb.shape
-    red, green, blue = np.moveaxis(rgb.astype(np.int32), -1, 0)
+    red, green, blue = (np.ascontiguousarray(rgb[..., k], np.int32) for k in range(3))
     luma = ((66 * red + 129 * green + 25 * blue + 128) >> 8) + 16
-    fours = rgb.reshape(height // 2, 2, width // 2, 2, 3).sum(axis=(1, 3), dtype=np.int32)
+    wide = rgb.astype(np.uint16)
+    fours = (wide[0::2, 0::2] + wide[0::2, 1::2] + wide[1::2, 0::2] + wide[1::2, 1::2]).astype(np.int32)
     red, green, blue = np.moveaxis(fours, -1, 0)
     u = ((-38 * red - 74 * green + 112 * blue + 512) >> 10) + 128
     v = ((112 * red - 94 * green - 18 * blue + 512) >> 10) + 128
