@@ -111,6 +111,7 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
         save_weights(model, tmp_path / f"{name}.safetensors")
         digests.add(hashlib.sha256((tmp_path / f"{name}.safetensors").read_bytes()).hexdigest())
     assert len(digests) == 1
+    assert (tmp_path / "a.safetensors").stat().st_mode & 0o777 == 0o644
     loaded = load_weights(tmp_path / "a.safetensors", card)
     assert loaded.card == card
     assert not loaded.training

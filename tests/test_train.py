@@ -141,6 +141,7 @@ def test_same_seed_same_bytes_and_resume_is_exact(project: Path) -> None:
     resumed = train_variant("a2a-mel-s", "toy", params=params, out=Path("resumed.safetensors"))
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, resumed)}
     assert len(digests) == 1
+    assert not state.exists()
     lines = [Path(f"{name}.tsv").read_text().splitlines()[3:] for name in ("whole", "resumed")]
     assert lines[0] == lines[1]
 

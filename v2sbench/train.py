@@ -1,8 +1,8 @@
 """The training loop: a pure function of (card, split, seed, step), resumed exactly from `runs/<digest>/`.
 
 The state that is kept is weights, optimiser and step; batches, dropout and learning rate follow from the step. The
-finished weights are moved into place at the end, so a file under models/weights is always a finished one. SIGTERM
-saves the state and leaves with exit code 143, as a cluster's time limit wants it.
+finished weights are moved into place at the end, so a file under models/weights is always a finished one; the state is
+removed then. SIGTERM saves the state and leaves with exit code 143, as a cluster's time limit wants it.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -87,6 +88,7 @@ def train_variant(
     with atomic(out.with_suffix(".tsv")) as draft:
         draft.write_text(log, encoding="utf-8")
     save_weights(run.model, out)
+    shutil.rmtree(folder, ignore_errors=True)  # a finished run resumes nothing: the next one starts from its first step
     return out
 
 

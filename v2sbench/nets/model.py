@@ -86,6 +86,7 @@ def save_weights(model: MelModel, path: Path) -> None:
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic(path) as draft:
         save_file(state, draft, metadata={"card": model.card.json()})
+        draft.chmod(0o644)  # safetensors leaves it readable to its owner alone
 
 
 def load_weights(path: Path, card: Card | None = None) -> MelModel:
