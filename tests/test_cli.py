@@ -202,9 +202,10 @@ def test_debug_shows_the_traceback(monkeypatch):
 
 
 def test_a_closed_pipe_is_quiet():
-    line = f"{shlex.quote(sys.executable)} -m v2sbench list models | true"
-    done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.stderr == ""
+    for reader in ("true", "head -n 1"):  # closed before the first line, and after it
+        line = f"{shlex.quote(sys.executable)} -m v2sbench list models | {reader}"
+        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.stderr == ""
 
 
 # ---------------------------------------------------------------- verbs

@@ -66,12 +66,14 @@ def run(arguments: Sequence[str]) -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code after at most one line on stderr."""
     try:
-        return run(sys.argv[1:] if arguments is None else arguments)
+        code = run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()  # a closed pipe shows here, not when Python ends
+        return code
     except (UseError, CheckError, OSError, KeyboardInterrupt) as error:
         if os.environ.get("V2S_DEBUG") == "1":
             raise
         if isinstance(error, BrokenPipeError):  # `v2sbench list ... | head`
-            sys.stdout = None
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
             return 0
         code, text = _failure(error)
         print(f"v2sbench: {text}", file=sys.stderr)
