@@ -50,8 +50,10 @@ class Options:
 
 
 def harness(tree: Path, *options: str, tests: list[str] = QUALITY) -> subprocess.CompletedProcess[str]:
-    environment = {  # where CI is set, pytest prints the summary's messages in full: every cell would count twice
-        **{name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}, "PYTHONPATH": str(tree), "V2S_QUIET": "1", "COLUMNS": "200",
+    # Where CI is set, pytest prints the messages of its summary in full: every cell would count twice.
+    inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "BUILD_NUMBER")}
+    environment = {
+        **inherited, "PYTHONPATH": str(tree), "V2S_QUIET": "1", "COLUMNS": "200",
         "GIT_AUTHOR_NAME": "A Tester", "GIT_AUTHOR_EMAIL": "tester@example.org",
     }  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", str(tree), *tests, *options]
