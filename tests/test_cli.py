@@ -116,7 +116,7 @@ def test_what_messages_tell_to_run_exists(module):
         ("train x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
         ("synth x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
         ("score x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
-        ("score --wavs a --refs b", "--out is needed"),
+        ("score --wavs a --refs nowhere", "nowhere"),
         ("score", "--wavs is needed"),
         ("score x", "--wavs is needed"),
         ("score x --wavs a --refs b --out c", "needs --split"),
@@ -241,7 +241,13 @@ def test_reference_systems_are_those_of_synthesis():
 
 
 @pytest.mark.parametrize("name", ["noise", "v2a-mine", "a b", "..", "x/y"])
-def test_a_system_needs_a_name_of_its_own(name, tmp_path, capsys):
+def test_in_a_split_a_system_needs_a_name_of_its_own(name, tmp_path, capsys):
+    said = fails(capsys, "score", "--split", "demo-seen", "--wavs", str(tmp_path), "--name", name)
+    assert "give --name NAME" in said
+
+
+@pytest.mark.parametrize("name", ["a b", "..", "x/y"])
+def test_a_name_is_a_file_name(name, tmp_path, capsys):
     for folder in ("mine", "refs"):
         write_wav(tmp_path / folder / "a.wav", np.zeros(960, np.float32), RATE)
     said = fails(capsys, "score", "--wavs", str(tmp_path / "mine"), "--refs", str(tmp_path / "refs"), "--name", name,
@@ -259,5 +265,8 @@ def test_score_two_folders(tmp_path, capsys):
     line = ["score", "--wavs", str(tmp_path / "mine"), "--refs", str(tmp_path / "refs"), "--metrics", "stoi",
             "--asr", "none", "--jobs", "1", "--out", str(out)]  # fmt: skip
     assert cli.main(line) == 0
-    assert len(out.read_text(encoding="utf-8").splitlines()) == 2
+    lines = out.read_text(encoding="utf-8")
+    assert len(lines.splitlines()) == 2
     assert "mine" in capsys.readouterr().out
+    assert cli.main(line[:-2]) == 0
+    assert capsys.readouterr().out == lines

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +28,10 @@ def _score_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--grammar", choices=("grid",), help="read the texts from GRID file names instead")
     parser.add_argument("--name", metavar="NAME", help="what to call the system of --wavs (default: its folder's name)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="default: results/measured/S/SYSTEM.jsonl; required without a split"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="default: results/measured/S/SYSTEM.jsonl; without a split, the terminal",
     )
     parser.add_argument("--protocol", metavar="P", help="default: that of params.yaml")
     parser.add_argument("--asr", metavar="A", help="recogniser, or `none` (default: that of params.yaml)")
@@ -41,11 +47,16 @@ def run_score(args: argparse.Namespace) -> None:
     protocol, asr = _rules(args)
     from v2sbench.scoring import score
 
-    summary = score(
-        task.wavs, task.refs, task.clips, task.texts, task.out, protocol=protocol, asr=asr, jobs=args.jobs,
-        system=task.system, metrics=args.metrics.split(",") if args.metrics else None, facts=task.facts,
-    )  # fmt: skip
-    print(summary)
+    with contextlib.ExitStack() as stack:
+        out = task.out or Path(stack.enter_context(tempfile.TemporaryDirectory())) / "scores.jsonl"
+        summary = score(
+            task.wavs, task.refs, task.clips, task.texts, out, protocol=protocol, asr=asr, jobs=args.jobs,
+            system=task.system, metrics=args.metrics.split(",") if args.metrics else None, facts=task.facts,
+        )  # fmt: skip
+        if task.out is None:
+            sys.stdout.write(out.read_text(encoding="utf-8"))
+    if task.out is not None:
+        print(summary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +73,8 @@ class Task:
     """Which clips."""
     texts: dict[str, str] | None
     """Clip -> sentence, None when there are no texts."""
-    out: Path
-    """Where the lines go."""
+    out: Path | None
+    """Where the lines go; None is the terminal."""
     facts: dict[str, str]
     """What else a table should say of the system: vocoder, coverage."""
 
@@ -75,8 +86,8 @@ def _from_split(args: argparse.Namespace) -> Task:
     for option in ("refs", "texts", "grammar"):
         if getattr(args, option) is not None:
             raise UseError(f"--{option} does not go with --split: the split has its own")
-    folder = need_split(args.split)
     system = args.system or _own_name(args)
+    folder = need_split(args.split)
     wavs, refs = args.wavs or AUDIO / args.split / system, AUDIO / args.split / TRUTH
     for path, made in ((refs, TRUTH), (wavs, system)):
         if not path.is_dir():
@@ -100,18 +111,18 @@ def _from_split(args: argparse.Namespace) -> Task:
 
 
 def _own_name(args: argparse.Namespace) -> str:
-    """The name of a user's system; UseError when it is no file name or one of this project's systems has it."""
+    """The name of a user's system; UseError when it is no file name, or, in a split, one of this project's systems'."""
     name: str = args.name or args.wavs.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UseError(f"{name!r} cannot name a system (letters, digits, . _ -); give --name NAME")
-    if name in REFERENCES or name.startswith(("a2a-", "v2a-")):
+    if args.split and (name in REFERENCES or name.startswith(("a2a-", "v2a-"))):
         raise UseError(f"{name!r} is the name of one of this project's own systems; give --name NAME")
     return name
 
 
 def _from_folders(args: argparse.Namespace) -> Task:
     """A scoring of two folders."""
-    for option in ("wavs", "refs", "out"):
+    for option in ("wavs", "refs"):
         if getattr(args, option) is None:
             raise UseError(f"without --split, --{option} is needed; see: v2sbench score --help")
     if args.system:
