@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _failure(error: BaseException) -> tuple[int, str]:
-    """Exit code and text of an expected failure: one line, but a failed check lists what it found."""
+    """Exit code and text of an expected failure, one line."""
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted"
     if isinstance(error, OSError):
