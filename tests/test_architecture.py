@@ -10,7 +10,7 @@ import pytest
 from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
-    "runtime", "card", "pcm", "mpeg1", "media", "corpora", "roi", "shards", "splits", "clips", "dsp", "pictures",
+    "runtime", "pcm", "card", "mpeg1", "media", "corpora", "roi", "shards", "splits", "clips", "dsp", "pictures",
     "identity", "nets", "batches", "train", "synthesis", "asr", "mos", "stoi", "metrics", "folders", "ledger",
     "scoring", "stats", "results", "rows", "claims", "sheet", "tables", "gate", "cli", "__main__",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 picture crops  (B, F, crop, crop) uint8     flip, erasing and time masking as the card's data section says
 wave           (B, 960 F) float32 in [-1, 1], zero past a clip's end
-identity       (B, 256) float32, of another utterance of each speaker
+identity       (B, 256) or, of faces, (B, 128) float32, of another clip of each speaker; a vocoder has none
 lengths        (B,) int64, valid video frames
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -18,12 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from v2sbench.card import Card, Data
-from v2sbench.identity import Voices
+from v2sbench.identity import Identities
 from v2sbench.media import FPS, SAMPLES_PER_FRAME
 from v2sbench.nets.video import GREY_MEAN
-from v2sbench.runtime import UseError, rng
+from v2sbench.runtime import UseError, rng, unit
 from v2sbench.shards import Clips
-from v2sbench.splits import SplitTable, batch_ids
+from v2sbench.splits import Row, SplitTable, batch_ids
 
 __all__ = ["Batch", "Batches", "augment", "centre_crop", "read_ahead"]
 
@@ -40,7 +41,7 @@ class Batch:
     wave: Tensor
     """(B, 960 F) float32 in [-1, 1], zero past a clip's end."""
     identity: Tensor
-    """(B, 256) float32."""
+    """(B, 256) float32, of faces (B, 128), of a vocoder (B, 0)."""
     lengths: Tensor
     """(B,) int64, valid video frames."""
 
@@ -53,15 +54,37 @@ class Batch:
 class Batches:
     """Batches of one subset of a split."""
 
-    def __init__(self, table: SplitTable, clips: Clips, card: Card, seed: int, subset: str = "train") -> None:
-        """UseError when the subset is empty, or a V2A card meets clips without picture."""
+    def __init__(
+        self, table: SplitTable, clips: Clips, card: Card, seed: int, subset: str = "train",
+        identities: Identities | None = None,
+    ) -> None:  # fmt: skip
+        """identities: of the same split, where the caller has them already.
+
+        UseError when the subset is empty, or a V2A card meets clips without picture.
+        """
         self.rows = [index for index, row in enumerate(table.rows) if row.subset == subset]
+        if subset == "train":
+            self.rows = [index for index in self.rows if _used(table.rows[index], card.data)]
         if not self.rows:
-            raise UseError(f"split {table.name!r} has no {subset} clips here; see `v2sbench split {table.name}`")
+            chosen = " that data.share and data.speakers leave" if subset == "train" else ""
+            raise UseError(
+                f"split {table.name!r} has no {subset} clips here{chosen}; see `v2sbench split {table.name}`"
+            )
         if card.source == "video" and not clips.entry(table.rows[self.rows[0]].id).video:
             raise UseError(f"{card.name} needs video, and split {table.name!r} is audio only; choose an a2a variant")
         self.table, self.clips, self.card, self.seed = table, clips, card, seed
-        self.voices = Voices(table, seed)
+        self.identities = identities
+        if identities is None and card.family != "vocoder":
+            self.identities = Identities(table, seed, card.identity)
+
+    def of(self, subset: str) -> Batches:
+        """Batches of another subset of the same split."""
+        return Batches(self.table, self.clips, self.card, self.seed, subset, self.identities)
+
+    def mean_identity(self) -> NDArray[np.float32]:
+        """(D,) unit mean embedding of the training speakers: the identity when nobody gives one."""
+        assert self.identities is not None  # every model but a vocoder has them
+        return self.identities.mean()
 
     def __len__(self) -> int:
         """Clips in the subset."""
@@ -85,13 +108,16 @@ class Batches:
         crops = None
         if self.card.source == "video":
             crops = augment(self.clips.roi(row.id, start, frames), self.card.data, draw)
-        return _Item(crops, wave, self.voices.draw(index, step), frames)
+        return _Item(crops, wave, self._identity(index, step), frames)
 
     def _whole_item(self, index: int) -> _Item:
         row = self.table.rows[index]
         video = self.card.source == "video"
         crops = centre_crop(self.clips.roi(row.id), self.card.data.crop) if video else None
-        return _Item(crops, self.clips.wave(row.id), self.voices.draw(index), row.frames)
+        return _Item(crops, self.clips.wave(row.id), self._identity(index), row.frames)
+
+    def _identity(self, index: int, *turn: object) -> NDArray[np.float32]:
+        return np.zeros(0, np.float32) if self.identities is None else self.identities.draw(index, *turn)
 
     def _stack(self, items: list[_Item]) -> Batch:
         frames = max(item.frames for item in items)
@@ -108,6 +134,12 @@ class Batches:
             identity=torch.from_numpy(np.stack([item.identity for item in items])),
             lengths=torch.tensor([item.frames for item in items]),
         )
+
+
+def _used(row: Row, data: Data) -> bool:
+    """Whether a training clip is among those that the card's data section leaves."""
+    named = not data.speakers or any(fnmatchcase(row.speaker, pattern) for pattern in data.speakers)
+    return named and unit(0, "share", row.id) < data.share
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""A2A-MelSpec and V2A-MelSpec: encoder -> temporal module -> repetition to the mel rate + identity -> mel decoder."""
+"""A2A and V2A models: encoder -> temporal module -> repetition in time + identity -> mel or waveform decoder.
+
+Families: `mel` (A2A-MelSpec, V2A-MelSpec) gives a log-mel for a vocoder; `wave` (A2A-WaveGAN, V2A-WaveGAN) gives
+samples; `vocoder` is the waveform decoder alone, on a log-mel.
+"""
 
 from __future__ import annotations
 
@@ -11,61 +15,148 @@ from torch import Tensor, nn
 
 from v2sbench.card import Card, card_from_json
 from v2sbench.dsp import repeat_index
+from v2sbench.identity import DIMENSIONS
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.nets.audio import AudioEncoder
+from v2sbench.nets.face import FaceToVoice
 from v2sbench.nets.mel_decoder import MelDecoder
 from v2sbench.nets.norm import adopt_statistics
 from v2sbench.nets.temporal import TemporalModule
 from v2sbench.nets.video import VideoEncoder
+from v2sbench.nets.wave_decoder import WaveDecoder
 from v2sbench.runtime import UseError, atomic
 
-__all__ = ["MelModel", "load_weights", "save_weights", "transfer_decoder"]
+__all__ = [
+    "MelModel",
+    "SpeechModel",
+    "VocoderModel",
+    "WaveModel",
+    "build_model",
+    "load_weights",
+    "save_weights",
+    "transfer_decoder",
+]
 
 
-class MelModel(nn.Module):
-    """The model of a mel card. Input: mouth crops (V2A) or waveform (A2A), and an identity embedding."""
+class SpeechModel(nn.Module):
+    """What all families share: a card, a decoder that can be taken over, and parts that can be frozen."""
 
-    voice: Tensor
-    """(identity_dim,) unit mean embedding of the training speakers: the identity when nobody gives one."""
+    decoder: nn.Module
 
     def __init__(self, card: Card) -> None:
         super().__init__()
-        arch = card.arch
         self.card = card
         self.modality = card.source
-        self.hop = arch.mel.hop
-        self.encoder = VideoEncoder(arch.video) if card.source == "video" else AudioEncoder(arch.audio)
-        self.temporal = TemporalModule((arch.video if card.source == "video" else arch.audio).dim, arch.temporal)
-        self.decoder = MelDecoder(2 * arch.temporal.dim + arch.identity_dim, arch.mel.bands, arch.decoder)
-        self.register_buffer("voice", torch.zeros(arch.identity_dim))
-        for name in card.freeze:
+
+    def freeze(self) -> None:
+        """Hold the parts that the card freezes."""
+        for name in self.card.freeze:
             self.get_submodule(name).requires_grad_(False)
 
-    def train(self, mode: bool = True) -> MelModel:
+    def train(self, mode: bool = True) -> SpeechModel:
         """Training mode, except for frozen modules: their statistics and dropout stay as in evaluation."""
         super().train(mode)
         for name in self.card.freeze:
             self.get_submodule(name).eval()
         return self
 
+
+class _CodeModel(SpeechModel):
+    """Encoder, temporal module and identity: from mouth crops (V2A) or waveform (A2A) to codes."""
+
+    voice: Tensor
+    """Unit mean embedding of the training speakers: the identity when nobody gives one."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        arch = card.arch
+        self.encoder = VideoEncoder(arch.video) if card.source == "video" else AudioEncoder(arch.audio)
+        self.temporal = TemporalModule((arch.video if card.source == "video" else arch.audio).dim, arch.temporal)
+        self.register_buffer("voice", torch.zeros(DIMENSIONS[card.identity]))
+        self.identity = FaceToVoice(len(self.voice), arch.identity_dim) if card.identity == "face" else nn.Identity()
+        self.code_dim = 2 * arch.temporal.dim + arch.identity_dim
+
+    def codes(self, source: Tensor, identity: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Codes (B, F, 2 dim) at the video rate, identity code (B, identity_dim), and mask (B, F), None when full."""
+        frames = source.shape[1] if self.modality == "video" else source.shape[1] // SAMPLES_PER_FRAME
+        partial = bool((lengths < frames).any())
+        mask = (torch.arange(frames) < lengths[:, None]).to(source.device) if partial else None
+        return self.temporal(self.encoder(source, mask), lengths), self.identity(identity), mask
+
+
+class MelModel(_CodeModel):
+    """The model of a mel card."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        assert card.arch.decoder is not None  # a rule of the card
+        self.hop = card.arch.mel.hop
+        self.decoder = MelDecoder(self.code_dim, card.arch.mel.bands, card.arch.decoder)
+        self.freeze()
+
     def forward(self, source: Tensor, identity: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Log-mel of a batch of clips.
 
-        source: (B, F, H, W) uint8 crops, or (B, 960 F) waveform in [-1, 1]; identity: (B, identity_dim);
-        lengths: (B,) valid video frames, at most F, on the CPU. Samples and pictures outside must be zero.
+        source: (B, F, H, W) uint8 crops, or (B, 960 F) waveform in [-1, 1]; identity: (B, 256) or, for a face card,
+        (B, 128); lengths: (B,) valid video frames, at most F, on the CPU. Samples and pictures outside must be zero.
         Returns the log-mel (B, M, bands) with M = ceil(960 F / hop), and its mask (B, M) bool.
         """
-        frames = source.shape[1] if self.modality == "video" else source.shape[1] // SAMPLES_PER_FRAME
-        index = repeat_index(frames, self.hop)
-        mel_mask = (torch.arange(len(index)) * self.hop < SAMPLES_PER_FRAME * lengths[:, None]).to(source.device)
-        partial = bool((lengths < frames).any())
-        mask = (torch.arange(frames) < lengths[:, None]).to(source.device) if partial else None
-        codes = self.temporal(self.encoder(source, mask), lengths)[:, index.to(source.device)]
-        codes = torch.cat((codes, identity[:, None].expand(-1, len(index), -1).to(codes.dtype)), dim=-1)
-        return self.decoder(codes, mel_mask if partial else None, self.modality), mel_mask
+        codes, voice, mask = self.codes(source, identity, lengths)
+        index = repeat_index(codes.shape[1], self.hop)
+        valid = (torch.arange(len(index)) * self.hop < SAMPLES_PER_FRAME * lengths[:, None]).to(source.device)
+        codes = _with_identity(codes[:, index.to(source.device)], voice)
+        return self.decoder(codes, None if mask is None else valid, self.modality), valid
 
 
-def transfer_decoder(model: MelModel, pretrained: MelModel) -> None:
+class WaveModel(_CodeModel):
+    """The model of a wave card."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        assert card.arch.wave is not None  # a rule of the card
+        self.decoder = WaveDecoder(self.code_dim, card.arch.wave)
+        self.freeze()
+
+    def forward(self, source: Tensor, identity: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveform of a batch of clips: (B, 960 F) in [-1, 1], and its mask (B, 960 F) bool; inputs as in MelModel."""
+        codes, voice, mask = self.codes(source, identity, lengths)
+        codes = _with_identity(codes, voice)
+        if mask is not None:
+            codes = codes * mask[..., None]
+        samples = SAMPLES_PER_FRAME * codes.shape[1]
+        valid = (torch.arange(samples) < SAMPLES_PER_FRAME * lengths[:, None]).to(source.device)
+        return self.decoder(codes, mask, self.modality), valid
+
+
+class VocoderModel(SpeechModel):
+    """The model of a vocoder card: the waveform decoder on a log-mel."""
+
+    def __init__(self, card: Card) -> None:
+        super().__init__(card)
+        assert card.arch.wave is not None  # a rule of the card
+        self.decoder = WaveDecoder(card.arch.mel.bands, card.arch.wave, ("audio",))
+        self.freeze()
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """(B, M, bands) log-mel as `LogMel` makes it -> (B, hop M) samples in [-1, 1]."""
+        return self.decoder(mel + 2.0, None, "audio")  # type: ignore[no-any-return]  # about zero mean for speech
+
+
+MODELS: dict[str, type[SpeechModel]] = {"mel": MelModel, "wave": WaveModel, "vocoder": VocoderModel}
+"""Family -> model."""
+
+
+def build_model(card: Card) -> SpeechModel:
+    """The untrained model of a card."""
+    return MODELS[card.family](card)
+
+
+def _with_identity(codes: Tensor, voice: Tensor) -> Tensor:
+    """(B, T, C) and (B, identity_dim) -> (B, T, C + identity_dim): the same identity at every frame (AutoVC)."""
+    return torch.cat((codes, voice[:, None].expand(-1, codes.shape[1], -1).to(codes.dtype)), dim=-1)
+
+
+def transfer_decoder(model: SpeechModel, pretrained: SpeechModel) -> None:
     """Initialise `model`'s decoder from `pretrained`'s; video statistics start from the audio ones.
 
     UseError when the decoders have other shapes.
@@ -81,7 +172,7 @@ def transfer_decoder(model: MelModel, pretrained: MelModel) -> None:
     adopt_statistics(model.decoder, pretrained.modality, model.modality)
 
 
-def save_weights(model: MelModel, path: Path) -> None:
+def save_weights(model: SpeechModel, path: Path) -> None:
     """Write weights with the card inside (metadata key `card`, canonical JSON: the same bytes every time)."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     with atomic(path) as draft:
@@ -89,7 +180,7 @@ def save_weights(model: MelModel, path: Path) -> None:
         draft.chmod(0o644)  # safetensors leaves it readable to its owner alone
 
 
-def load_weights(path: Path, card: Card | None = None) -> MelModel:
+def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     """The model of a weights file, in evaluation mode; the card comes from the file.
 
     card: what the caller expects; UseError when the file's architecture or name is another, when the file is missing,
@@ -109,6 +200,10 @@ def load_weights(path: Path, card: Card | None = None) -> MelModel:
     if card is not None and (found.name != card.name or found.arch != card.arch):
         what = f"card {found.name!r}" if found.name != card.name else "another arch section"
         raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
-    model = MelModel(found)
+    model = build_model(found)
+    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in state.items()}:
+        off = next(name for name in [*wanted, *state] if wanted.get(name) != getattr(state.get(name), "shape", None))
+        raise UseError(f"{path}: tensor {off} is not the one that its card describes; the file is damaged")
     model.load_state_dict(state)
     return model.eval()
