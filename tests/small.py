@@ -12,8 +12,8 @@ import numpy as np
 from v2sbench.card import Card, Params, card_from_json, load_card, merge
 from v2sbench.media import RATE, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.runtime import rng
-from v2sbench.shards import ShardWriter, write_table
-from v2sbench.splits import COLUMNS
+from v2sbench.shards import ShardWriter, encode_still, write_table
+from v2sbench.splits import COLUMNS, DIMENSIONS
 
 SMALL: dict[str, Any] = {
     "arch": {
@@ -53,7 +53,9 @@ def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: 
                 np.save(crops, roi.astype(np.uint8))
                 name = f"s{speaker}/clip{number}"
                 writer.add(name, f"s{speaker}", f"word {number}", frames, encode_flac(wave.astype(np.float32)),
-                           crops.getvalue() if video else b"", "")  # fmt: skip
+                           crops.getvalue() if video else b"", "",
+                           encode_still(np.repeat(np.repeat(roi[0], 2, 0), 2, 1).astype(np.uint8)) if video else b"",
+                           )  # fmt: skip
         writer.finish([], {"corpus": "toy", "kind": "audio-visual", "roi": "auto"})
         entries = list(writer.entries)
     part = {clips - 1: "test", clips - 2: "test", clips - 3: "val"}
@@ -70,8 +72,10 @@ def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: 
              "digest": "0" * 16, "division": "0" * 16, "listing": None, "identity": "seen", "grammar": None,
              "wer": True}  # fmt: skip
     (folder / "split.json").write_text(json.dumps(about))
-    vectors = np.stack([rng(2, row[1]).random(256) for row in rows]).astype(np.float32)
-    np.save(folder / "speaker.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    for seed, (kind, size) in enumerate(DIMENSIONS.items(), start=2):
+        vectors = np.stack([rng(seed, row[1]).random(size) for row in rows]).astype(np.float32)
+        if video or kind == "speaker":
+            np.save(folder / f"{kind}.npy", vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     return folder
 
 

@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench import clips as module
-from v2sbench import media, shards
+from v2sbench import media, roi, shards
 from v2sbench.clips import Clips, batch_ids, prepare, read_split, write_split
 from v2sbench.corpora import Clip, Scan, Split, corpus, split
 from v2sbench.runtime import UseError
@@ -98,6 +98,30 @@ def test_the_drawn_mouth_is_in_the_middle(ready):
     assert moving.sum(axis=1) @ at / moving.sum() == pytest.approx(48, abs=4)
 
 
+def test_the_still_shows_the_face_of_the_middle_picture(raw, ready):
+    """Drawn faces: the same place in the still as landmarks say, and the pixels of frame 37."""
+    store = Clips(ready)
+    still = store.still("s1/bbaf2n")
+    assert (still.shape, still.dtype) == ((roi.STILL, roi.STILL), np.uint8)
+    pictures = media.read_video(raw / "s1" / "bbaf2n.mpg")
+    warps = roi.find_mouth(pictures, landmarks=raw / "landmarks" / "s1" / "bbaf2n.npz")
+    np.testing.assert_array_equal(still, roi.face_still(pictures[37], warps[37]))
+    with tarfile.open(ready / "shard-00000.tar") as tar:
+        assert tar.extractfile("s1/bbaf2n.png").read() == shards.encode_still(still)
+
+
+@given(st.integers(0, 2**32), st.tuples(st.integers(1, 40), st.integers(1, 40)))
+def test_stills_are_kept_to_the_pixel(tmp_path_factory, seed, shape):
+    folder = tmp_path_factory.mktemp("still")
+    still = np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+    with shards.ShardWriter(folder) as writer:
+        writer.add("p1/a", "p1", None, 1, b"sound", b"", "", shards.encode_still(still))
+        writer.finish([], {})
+    store = Clips(folder)
+    np.testing.assert_array_equal(store.still("p1/a"), still)
+    assert store.intact("p1/a")
+
+
 def test_parts_of_clips(ready):
     store = Clips(ready)
     np.testing.assert_array_equal(store.wave("s2/lgix9p", 10, 5), store.wave("s2/lgix9p")[9600:14_400])
@@ -119,7 +143,7 @@ def test_crops_may_be_written_to(ready):
 def test_shards_are_plain_tar_files(ready):
     with tarfile.open(ready / "shard-00000.tar", format=tarfile.USTAR_FORMAT) as tar:
         members = tar.getmembers()
-        names = [name for clip in Clips(ready).ids for name in (f"{clip}.flac", f"{clip}.npy")]
+        names = [name for clip in Clips(ready).ids for name in (f"{clip}.flac", f"{clip}.npy", f"{clip}.png")]
         assert [member.name for member in members] == names
         assert {(member.mtime, member.uid, member.uname, member.mode) for member in members} == {(0, 0, "", 0o644)}
         assert all(not member.pax_headers for member in members)
@@ -127,8 +151,9 @@ def test_shards_are_plain_tar_files(ready):
         for member in members:
             clip, kind = member.name.rsplit(".", 1)
             entry = store.entry(clip)
-            assert member.offset_data == (entry.wave_offset if kind == "flac" else entry.roi_offset)
-            assert member.size == (entry.wave_size if kind == "flac" else entry.roi_size)
+            part = {"flac": "wave", "npy": "roi", "png": "face"}[kind]
+            assert member.offset_data == getattr(entry, f"{part}_offset")
+            assert member.size == getattr(entry, f"{part}_size")
         np.testing.assert_array_equal(
             np.load(io.BytesIO(tar.extractfile("s1/bbaf2n.npy").read())), store.roi("s1/bbaf2n")
         )
@@ -205,8 +230,10 @@ def test_audio_only_clips_are_cut_to_whole_frames(tmp_path):
         assert store.entry(clip).text is None
         assert not store.entry(clip).video
         np.testing.assert_allclose(store.wave(clip), noise(24_959, seed)[:24_000] if seed else noise(24_000), atol=2e-5)
-    with pytest.raises(UseError, match="audio only"):
-        store.roi("p1/a")
+    assert store.entry("p1/a").face_size == 0
+    for read in (store.roi, store.still):
+        with pytest.raises(UseError, match="audio only"):
+            read("p1/a")
     with tarfile.open(tmp_path / "clips" / "shard-00000.tar") as tar:
         assert tar.getnames() == ["p1/a.flac", "p1/b.flac"]
 
@@ -232,7 +259,7 @@ def test_an_interrupted_run_leaves_nothing(raw, tmp_path, monkeypatch):
 
 
 def test_a_mistake_in_the_code_is_no_quarantine(raw, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "mouth_roi", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(module, "find_mouth", lambda *_, **__: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         prepare(corpus("grid"), raw, tmp_path / "clips", jobs=1)
 
@@ -297,14 +324,23 @@ def test_a_damaged_index(ready, tmp_path, damage):
         Clips(tmp_path / "clips")
 
 
-def test_changed_bytes_are_noticed(ready, tmp_path):
+@pytest.mark.parametrize("part", ["wave", "roi", "face"])
+def test_changed_bytes_are_noticed(ready, tmp_path, part):
     shutil.copytree(ready, tmp_path / "clips")
     path = tmp_path / "clips" / "shard-00000.tar"
     data = bytearray(path.read_bytes())
-    data[Clips(ready).entry("s1/bbaf2n").roi_offset + 5000] ^= 1
+    data[getattr(Clips(ready).entry("s1/bbaf2n"), f"{part}_offset") + 500] ^= 1
     path.write_bytes(data)
     assert not Clips(tmp_path / "clips").intact("s1/bbaf2n")
     assert Clips(tmp_path / "clips").intact("s1/prwqzs")
+
+
+def test_a_still_that_is_no_picture(tmp_path):
+    with shards.ShardWriter(tmp_path) as writer:
+        writer.add("p1/a", "p1", None, 1, b"sound", b"", "", b"no picture")
+        writer.finish([], {})
+    with pytest.raises(UseError, match="damaged; run: v2sbench prepare"):
+        Clips(tmp_path).still("p1/a")
 
 
 @given(st.lists(st.tuples(st.text("ab\tc\r\n d", max_size=6), st.integers()), max_size=5))
@@ -445,10 +481,53 @@ def test_embeddings(ready, tmp_path):
     np.save(out / "speaker.npy", np.ones((2, 256), np.float32))
     assert read_split(out).embeddings().shape == (2, 256)
     np.save(out / "speaker.npy", np.ones((3, 256), np.float32))
-    with pytest.raises(UseError, match="for 2 clips"):
+    with pytest.raises(UseError, match=r"for 2 clips .*; run: v2sbench split three$"):
         read_split(out).embeddings()
+    with pytest.raises(UseError, match=r"no face embeddings .*; run: v2sbench split three --face$"):
+        read_split(out).embeddings("face")
+    np.save(out / "face.npy", np.ones((2, 256), np.float32))
+    with pytest.raises(UseError, match=r"128 values; run: v2sbench split three --face$"):
+        read_split(out).embeddings("face")
+    with pytest.raises(UseError, match="did you mean 'face'"):
+        read_split(out).embeddings("faces")
+    (out / "face.npy").write_bytes(b"")
+    with pytest.raises(UseError, match="no face embeddings"):
+        read_split(out).embeddings("face")
     write_split(division(bbaf2n="test"), ready, out)
     assert not (out / "speaker.npy").exists()  # those of another division
+    assert not (out / "face.npy").exists()
+
+
+def test_faces_outlast_the_same_division(ready, tmp_path):
+    out = tmp_path / "three"
+    write_split(division(bbaf2n="test", prwqzs="train"), ready, out)
+    np.save(out / "face.npy", np.ones((2, 128), np.float32))
+    write_split(division(bbaf2n="test", prwqzs="train"), ready, out)
+    assert read_split(out).embeddings("face").shape == (2, 128)
+    (out / "split.json").write_text("{")  # whose faces are they?
+    write_split(division(bbaf2n="test", prwqzs="train"), ready, out)
+    assert not (out / "face.npy").exists()
+
+
+def test_an_interrupted_split_leaves_the_old_one(ready, tmp_path):
+    def embed(clips, ids):
+        assert all(clip in clips for clip in ids)
+        return np.arange(len(ids), dtype=np.float32)[:, None] * np.ones(256, np.float32)
+
+    def killed(clips, ids):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "splits" / "three"
+    with pytest.raises(KeyboardInterrupt):
+        write_split(division(bbaf2n="test"), ready, out, embed=killed)
+    assert list(out.parent.iterdir()) == []
+    write_split(division(bbaf2n="test", prwqzs="train"), ready, out, embed=embed)
+    before = digests(out)
+    assert set(before) == {"split.tsv", "split.json", "speaker.npy"}
+    assert read_split(out).embeddings()[1, 0] == 1
+    with pytest.raises(KeyboardInterrupt):
+        write_split(division(bbaf2n="test"), ready, out, embed=killed)
+    assert digests(out) == before
 
 
 # ---------------------------------------------------------------- batches

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tests.small import small_split
 from v2sbench import identity
 from v2sbench.corpora.talker.voice import SPEECH_RATE, Voice, speak
-from v2sbench.identity import EMBEDDING_DIM, embed, embed_split, load_ge2e
+from v2sbench.identity import DIMENSIONS, embed, embed_split, load_ge2e
 from v2sbench.media import RATE, resample
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
@@ -35,7 +35,7 @@ def spoken() -> dict[str, list[NDArray[np.float32]]]:
 def test_one_voice_is_nearer_to_itself_than_to_others(spoken: dict[str, list[NDArray[np.float32]]]) -> None:
     vectors = {voice: [embed(wave) for wave in waves] for voice, waves in spoken.items()}
     for voice, (first, second) in vectors.items():
-        assert first.shape == (EMBEDDING_DIM,)
+        assert first.shape == (DIMENSIONS["speaker"],)
         assert first.dtype == np.float32
         assert np.linalg.norm(first) == pytest.approx(1.0, abs=1e-5)
         for other, (foreign, _) in vectors.items():
@@ -61,7 +61,7 @@ def test_rows_of_a_split_keep_their_order(tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=4))
     clips = Clips(table.clips)
     vectors = embed_split(table, clips, jobs=1)
-    assert vectors.shape == (4, EMBEDDING_DIM)
+    assert vectors.shape == (4, DIMENSIONS["speaker"])
     assert np.array_equal(vectors[2], embed(clips.wave(table.rows[2].id)))
 
 

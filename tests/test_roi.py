@@ -312,6 +312,54 @@ def test_a_single_still_picture(monkeypatch):
     assert roi.mouth_roi(np.full((1, 288, 360), 170, np.uint8)).shape == (1, 96, 96)
 
 
+# ---------------------------------------------------------------- stills
+
+
+@given(st.floats(0.5, 4), st.floats(-40, 40))
+@settings(max_examples=20)
+def test_in_a_still_the_face_is_level_and_of_one_size(scale, degrees):
+    """White discs at the outer corners of the eyes come to lie 72 pixels apart, 54 above the mouth's middle."""
+    points = turned(mean_landmarks(), scale, degrees, (150 * scale, 100 * scale))
+    picture = np.full((round(300 * scale), round(300 * scale)), 40, np.uint8)
+    for x, y in points[[36, 45]]:
+        cv2.circle(picture, (round(x), round(y)), max(2, round(4 * scale)), 255, -1)
+    bright = roi.face_still(picture, roi.from_landmarks(points[None], 1)[0]) > 140
+    left, right = (np.argwhere(half).mean(axis=0) for half in (bright[:, :96], bright[:, 96:]))
+    np.testing.assert_allclose([left, right + [0, 96]], [(67.2, 60), (67.2, 132)], atol=1.6)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.3, 5.0])
+def test_a_still_is_cut_where_it_is_said(scale):
+    points = turned(mean_landmarks(), scale, 8, (160 * scale, 120 * scale))
+    shape = round(288 * scale), round(360 * scale)
+    picture = np.full(shape, 40, np.uint8)
+    cv2.circle(picture, [round(v) for v in points[roi.MOUTH].mean(axis=0)], max(2, round(5 * scale)), 255, -1)
+    warp = roi.from_landmarks(points[None], 1)[0]
+    kept = warp.copy()
+    rows, columns = np.nonzero(roi.face_still(picture, warp) > 150)
+    np.testing.assert_allclose((columns.mean(), rows.mean()), roi.STILL_MOUTH, atol=1.5)
+    np.testing.assert_array_equal(warp, kept)
+
+
+def test_of_a_picture_the_largest_face_is_taken(monkeypatch):
+    picture = np.zeros((288, 360), np.uint8)
+    picture[60:200, 100:240] = 200
+    monkeypatch.setattr(roi, "_cascade", lambda: Detector([(0, 0, 60, 60), (100, 60, 140, 140), (300, 10, 50, 50)]))
+    still = roi.picture_still(picture)
+    assert still.shape == (roi.STILL, roi.STILL)
+    rows, columns = np.nonzero(still > 100)
+    width = 140 * roi.BOX_PX / 140 / roi.PX_PER_MM * roi.STILL_PX_PER_MM
+    assert np.ptp(columns) == pytest.approx(width, abs=2)
+    assert columns.mean() == pytest.approx(96, abs=2)
+    assert 75 < rows.mean() < 90
+
+
+def test_a_picture_without_a_face(monkeypatch):
+    monkeypatch.setattr(roi, "_cascade", lambda: Detector([]))
+    with pytest.raises(RoiError, match="no frontal face in the picture of 360x288"):
+        roi.picture_still(np.zeros((288, 360), np.uint8))
+
+
 @pytest.mark.parametrize("clip", ["s1/bbaf2n.mp4", "s4/bbilzs.mp4", "s30/*.mpg", "s2/*.mpg"])
 def test_real_faces(grid_root, clip):
     """In a crop of a real face the lips lie in the middle: darker than what is above and below, and moving."""

@@ -1,9 +1,9 @@
 """Corpus -> prepared clips -> splits -> batches: what lies between raw files and training.
 
-`prepare` decodes every clip of a corpus, crops the mouth and writes shards; a clip that cannot be used is listed in
-``quarantine.tsv`` with its reason and stops nothing.  `Clips` (of `shards`) reads them back.  `write_split` divides
-them, and `batch_ids` says which of them a training step sees (of `splits`). Whoever only reads imports `shards` and
-`splits`, and so does not depend on the corpora.
+`prepare` decodes every clip of a corpus, crops the mouth, keeps one still of the face and writes shards; a clip that
+cannot be used is listed in ``quarantine.tsv`` with its reason and stops nothing.  `Clips` (of `shards`) reads them
+back.  `write_split` divides them, and `batch_ids` says which of them a training step sees (of `splits`). Whoever only
+reads imports `shards` and `splits`, and so does not depend on the corpora.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,13 +21,14 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, scan_of
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, MediaError, decode, encode_flac, fit
-from v2sbench.roi import PROVIDERS, RoiError, mouth_roi
+from v2sbench.roi import PROVIDERS, RoiError, crop, face_still, find_mouth
 from v2sbench.runtime import UseError, atomic, choose, parallel, short_digest
-from v2sbench.shards import Clips, Entry, ShardWriter, write_table
+from v2sbench.shards import Clips, Entry, ShardWriter, encode_still, write_table
 from v2sbench.splits import COLUMNS, Row, SplitTable, batch_ids, read_split
 
 __all__ = [
@@ -83,6 +85,7 @@ class _Outcome:
     clip: Clip
     wave: bytes = b""
     roi: bytes = b""
+    face: bytes = b""
     frames: int = 0
     damage: str = ""
     reason: str = ""
@@ -110,7 +113,9 @@ def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi
                 if done.reason:
                     quarantined.append((clip.id, done.reason, done.detail.replace(f"{root}{os.sep}", "")))
                 else:
-                    writer.add(clip.id, clip.speaker, clip.text, done.frames, done.wave, done.roi, done.damage)
+                    writer.add(
+                        clip.id, clip.speaker, clip.text, done.frames, done.wave, done.roi, done.damage, done.face
+                    )
             if not writer.entries:
                 name, reason, detail = quarantined[0]
                 raise UseError(f"no clip of {item.name} under {root} can be prepared, e.g. {name}: {reason} ({detail})")
@@ -156,16 +161,29 @@ def _payload(clip: Clip, roi: str) -> _Outcome:
     peak = float(np.abs(wave).max())
     if peak < SILENCE:
         return _Outcome(clip=clip, reason="no-sound", detail=f"the loudest sample is {peak:.1e} of full scale")
-    crops = io.BytesIO()
+    crops, face = io.BytesIO(), b""
     if pictures is not None:
-        np.save(crops, mouth_roi(pictures, landmarks=clip.landmarks, provider=roi))
-    return _Outcome(clip=clip, wave=encode_flac(wave), roi=crops.getvalue(), frames=frames, damage="; ".join(damage))
+        warps = find_mouth(pictures, landmarks=clip.landmarks, provider=roi)
+        np.save(crops, crop(pictures, warps))
+        face = encode_still(face_still(pictures[frames // 2], warps[frames // 2]))
+    return _Outcome(
+        clip=clip, wave=encode_flac(wave), roi=crops.getvalue(), face=face, frames=frames, damage="; ".join(damage)
+    )
 
 
-def write_split(split: Split, clips_folder: Path, out: Path, listing: Path | None = None) -> Coverage:
+def write_split(
+    split: Split,
+    clips_folder: Path,
+    out: Path,
+    listing: Path | None = None,
+    *,
+    embed: Callable[[Clips, Sequence[str]], NDArray[np.float32]] | None = None,
+) -> Coverage:
     """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
 
     listing: a file with somebody's own division (`corpora.listing`), in place of the split's.
+    embed: gives the (N, D) speaker embeddings of clips; they become ``speaker.npy``. The folder is replaced as a whole
+    at the end, so that an interrupted run leaves it as it was; ``face.npy`` is kept where it belongs to the same clips.
     UseError when the clips are of another corpus, or not one of them is in the split.
     """
     clips = Clips(clips_folder)
@@ -201,4 +219,16 @@ def write_split(split: Split, clips_folder: Path, out: Path, listing: Path | Non
         draft.mkdir()
         write_table(draft / "split.tsv", COLUMNS, rows)
         (draft / "split.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        if embed is not None:
+            np.save(draft / "speaker.npy", embed(clips, list(parts)))
+        if (out / "face.npy").is_file() and _digest_of(out) == about["digest"]:
+            shutil.copyfile(out / "face.npy", draft / "face.npy")
     return coverage
+
+
+def _digest_of(folder: Path) -> str | None:
+    """That of the split in a folder, None where it cannot be read."""
+    try:
+        return read_split(folder).digest
+    except UseError:
+        return None

@@ -1,13 +1,14 @@
 """Prepared clips on disk: plain tar shards with an index, written in one go, read at random with ``pread``.
 
-    shard-00000.tar ...   ustar, no owner, time 0: members <id>.flac and, with a picture, <id>.npy, sorted by id
+    shard-00000.tar ...   ustar, no owner, time 0: <id>.flac and, with a picture, <id>.npy and <id>.png, sorted by id
     index.tsv             one line a clip: `COLUMNS`
     quarantine.tsv        one line a clip that could not be prepared: id, reason, detail
     clips.json            corpus and ROI provider
 
-<id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8.  The same clips give
-the same bytes, so a folder can be named by its digest.  Any tar program lists and unpacks a shard; nothing here needs
-one, since the index holds the offsets.
+<id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8; <id>.png is
+a grey still of the whole face, 192x192 (17 KB beside 691 KB of crops for a GRID clip).  The same clips give the same
+bytes, so a folder can be named by its digest.  Any tar program lists and unpacks a shard; nothing here needs one, since
+the index holds the offsets.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+import cv2
 import numpy as np
 
 from v2sbench.media import SAMPLES_PER_FRAME, UInt8, Wave, decode_flac
 from v2sbench.roi import SIZE
 from v2sbench.runtime import UseError, suggest
 
-__all__ = ["COLUMNS", "SHARD_BYTES", "Clips", "Entry", "ShardWriter", "read_table", "write_table"]
+__all__ = ["COLUMNS", "SHARD_BYTES", "Clips", "Entry", "ShardWriter", "encode_still", "read_table", "write_table"]
 
 SHARD_BYTES = 1 << 30
 """A shard is closed before the clip that would make it longer than this."""
@@ -42,10 +44,14 @@ COLUMNS = (
     "wave_size",
     "roi_offset",
     "roi_size",
+    "face_offset",
+    "face_size",
     "sha256",
     "damage",
 )
 """Columns of ``index.tsv``, the fields of `Entry`."""
+NUMBERS = ("frames", "wave_offset", "wave_size", "roi_offset", "roi_size", "face_offset", "face_size")
+"""Those of them that are whole numbers."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,8 +76,12 @@ class Entry:
     """First byte of the NPY file in the shard, 0 without a picture."""
     roi_size: int
     """Its bytes, 0 without a picture."""
+    face_offset: int
+    """First byte of the PNG file in the shard, 0 without a picture."""
+    face_size: int
+    """Its bytes, 0 without a picture."""
     sha256: str
-    """Of the FLAC and NPY bytes joined."""
+    """Of the FLAC, NPY and PNG bytes joined."""
     damage: str
     """What its media file had lost, empty for a sound one."""
 
@@ -97,6 +107,13 @@ def read_table(path: Path) -> list[str]:
     return text[:-1].split("\n")
 
 
+def encode_still(still: UInt8) -> bytes:
+    """(H, W) uint8 -> PNG bytes, always the same; .7 ms (a JPEG of half the size would tie them to its decoder)."""
+    done, data = cv2.imencode(".png", still, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert done
+    return bytes(data)
+
+
 class ShardWriter:
     """Writes clips, one at a time, into shards of a folder; `entries` become the index."""
 
@@ -114,15 +131,19 @@ class ShardWriter:
     ) -> None:
         self._close()
 
-    def add(self, clip: str, speaker: str, text: str | None, frames: int, wave: bytes, roi: bytes, damage: str) -> None:
-        """Append one clip: its FLAC bytes and, or empty, its NPY bytes."""
-        padded = sum(_padded(len(data)) + tarfile.BLOCKSIZE for data in (wave, roi) if data)
+    def add(
+        self, clip: str, speaker: str, text: str | None, frames: int, wave: bytes, roi: bytes, damage: str,
+        face: bytes = b"",
+    ) -> None:  # fmt: skip
+        """Append one clip: its FLAC bytes and, or empty, its NPY bytes and the PNG bytes of its still."""
+        padded = sum(_padded(len(data)) + tarfile.BLOCKSIZE for data in (wave, roi, face) if data)
         if self._file is None or (self._file.tell() and self._file.tell() + padded > self.limit):
             self._close()
             self._file = (self.folder / f"shard-{self._shards:05d}.tar").open("wb")
             self._shards += 1
         wave_offset = _member(self._file, f"{clip}.flac", wave)
         roi_offset = _member(self._file, f"{clip}.npy", roi) if roi else 0
+        face_offset = _member(self._file, f"{clip}.png", face) if face else 0
         self.entries.append(
             Entry(
                 id=clip,
@@ -134,7 +155,9 @@ class ShardWriter:
                 wave_size=len(wave),
                 roi_offset=roi_offset,
                 roi_size=len(roi),
-                sha256=hashlib.sha256(wave + roi).hexdigest(),
+                face_offset=face_offset,
+                face_size=len(face),
+                sha256=hashlib.sha256(wave + roi + face).hexdigest(),
                 damage=damage,
             )
         )
@@ -237,12 +260,25 @@ class Clips:
         data = bytearray(self._read(entry.shard, first, count * size))
         return np.frombuffer(data, np.uint8).reshape(count, SIZE, SIZE)
 
+    def still(self, clip: str) -> UInt8:
+        """The face in the clip's middle picture: (192, 192) uint8 grey, placed as `roi.face_still` says."""
+        entry = self.entry(clip)
+        if not entry.face_size:
+            raise UseError(f"clip {clip!r} of {self.folder} has no face: the corpus is audio only")
+        data = np.frombuffer(self._read(entry.shard, entry.face_offset, entry.face_size), np.uint8)
+        still = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        if still is None:
+            raise UseError(f"the face of clip {clip!r} in {self.folder} is damaged; run: v2sbench prepare CORPUS")
+        return np.asarray(still, np.uint8)
+
     def intact(self, clip: str) -> bool:
         """Whether the stored bytes still have the digest of the index."""
         entry = self.entry(clip)
         payload = self._read(entry.shard, entry.wave_offset, entry.wave_size)
         if entry.video:
             payload += self._read(entry.shard, entry.roi_offset, entry.roi_size)
+        if entry.face_size:
+            payload += self._read(entry.shard, entry.face_offset, entry.face_size)
         return hashlib.sha256(payload).hexdigest() == entry.sha256
 
     def _read(self, shard: str, offset: int, size: int) -> bytes:
@@ -278,7 +314,7 @@ def _read_index(folder: Path) -> list[Entry]:
         try:
             if header.split("\t") != [*COLUMNS]:
                 raise ValueError("the header is another version's")
-            sizes = {k: int(cells.pop(k)) for k in ("frames", "wave_offset", "wave_size", "roi_offset", "roi_size")}
+            sizes = {k: int(cells.pop(k)) for k in NUMBERS}
             entries.append(Entry(**{**cells, "text": cells["text"] or None}, **sizes))  # type: ignore[arg-type]
         except (KeyError, TypeError, ValueError) as error:
             raise UseError(f"{path}, line {number}: {error}; run: v2sbench prepare CORPUS") from error

@@ -2,7 +2,8 @@
 
     split.tsv    one line a clip: part, id, speaker, shard, offset, sha256, frames, text; by part, then id
     split.json   which corpus and clips folder, how complete, and two digests
-    speaker.npy  (rows, 256) float32, written by ``identity``: row i belongs to line i of split.tsv
+    speaker.npy  (rows, 256) float32, made by ``identity``: row i belongs to line i of split.tsv
+    face.npy     (rows, 128) float32 likewise, added by ``v2sbench split S --face``; NaN where no face can be used
 
 Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing. So this module
 only reads; `clips.write_split`, which asks the corpora, writes.
@@ -21,10 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2sbench.corpora import SUBSETS, Coverage, Subset
-from v2sbench.runtime import UseError, rng
+from v2sbench.runtime import UseError, choose, rng
 from v2sbench.shards import read_table
 
-__all__ = ["COLUMNS", "Row", "SplitTable", "batch_ids", "read_split"]
+__all__ = ["COLUMNS", "DIMENSIONS", "Row", "SplitTable", "batch_ids", "read_split"]
+
+DIMENSIONS = {"speaker": 256, "face": 128}
+"""Kind of identity -> length of its embedding."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +46,7 @@ class Row:
     offset: int
     """Byte of the shard at which its sound starts."""
     sha256: str
-    """Digest of its sound and crops."""
+    """Digest of its sound, crops and still."""
     frames: int
     """Length in video frames."""
     text: str | None
@@ -87,15 +91,20 @@ class SplitTable:
         """Rows of one part."""
         return tuple(row for row in self.rows if row.subset == name)
 
-    def embeddings(self) -> NDArray[np.float32]:
-        """Speaker embeddings, (rows, 256) float32.  UseError when they are missing or of another split."""
-        path = self.folder / "speaker.npy"
+    def embeddings(self, kind: str = "speaker") -> NDArray[np.float32]:
+        """Embeddings of a kind of `DIMENSIONS`, one a row: (rows, 256) or (rows, 128) float32 unit vectors.
+
+        A row is NaN where the clip's face cannot be used. UseError when they are missing or of another split.
+        """
+        size = choose("identity", kind, DIMENSIONS)
+        path = self.folder / f"{kind}.npy"
+        todo = f"run: v2sbench split {self.name}" + (" --face" if kind == "face" else "")
         try:
             vectors = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UseError(f"no speaker embeddings in {path}; run: v2sbench split {self.name}") from error
-        if vectors.ndim != 2 or len(vectors) != len(self.rows):
-            raise UseError(f"{path} is {vectors.shape} for {len(self.rows)} clips; run: v2sbench split {self.name}")
+        except (OSError, ValueError, EOFError) as error:
+            raise UseError(f"no {kind} embeddings in {path}; {todo}") from error
+        if vectors.shape != (len(self.rows), size):
+            raise UseError(f"{path} is {vectors.shape} for {len(self.rows)} clips of {size} values; {todo}")
         return np.asarray(vectors, np.float32)
 
 

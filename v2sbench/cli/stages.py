@@ -62,28 +62,53 @@ def _split_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--clips", type=Path, metavar="DIR", help="prepared clips (default: clips/CORPUS)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the split goes (default: splits/SPLIT)")
+    parser.add_argument(
+        "--face", action="store_true", help="only add the face embedding of every clip to the split that is there"
+    )
 
 
 def run_split(args: argparse.Namespace) -> None:
-    """Clips -> split.tsv and the speaker embedding of every clip of it."""
+    """Clips -> split.tsv and the speaker embedding of every clip of it; or, to an existing one, its face embeddings."""
     from v2sbench.corpora import split
 
     item = split(args.split)
+    if args.face:
+        _add_faces(args)
+        return
     clips, out = args.clips or CLIPS / item.corpus, args.out or SPLITS / item.name
     if not (clips / "index.tsv").exists():
         raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
-    import numpy as np
+    from v2sbench.clips import write_split
+    from v2sbench.identity import embed_clips
 
-    from v2sbench.clips import Clips, read_split, write_split
-    from v2sbench.identity import embed_split
-    from v2sbench.runtime import atomic
-
-    coverage = write_split(item, clips, out, args.listing)
-    vectors = embed_split(read_split(out), Clips(clips))
-    with atomic(out / "speaker.npy") as draft:
-        np.save(draft, vectors)
+    coverage = write_split(item, clips, out, args.listing, embed=embed_clips)
     parts = ", ".join(f"{part} {have}" for part, (have, _) in coverage.parts.items())
     print(f"{out}: {parts}" + (f" ({coverage.label})" if coverage.label else ""))
+
+
+def _add_faces(args: argparse.Namespace) -> None:
+    """Add face.npy to a split, and tell which clips have no usable face."""
+    for option in ("listing", "clips"):
+        if getattr(args, option) is not None:
+            name = {"listing": "--list", "clips": "--clips"}[option]
+            raise UseError(f"--face adds to the split that is there; leave out {name}, or --face to divide anew")
+    folder = args.out or need_split(args.split)
+    import numpy as np
+
+    from v2sbench.identity import embed_split, load_facenet
+    from v2sbench.runtime import atomic
+    from v2sbench.shards import Clips
+    from v2sbench.splits import read_split
+
+    load_facenet()  # here, not in each worker, is where to tell that it is missing
+    table = read_split(folder)
+    vectors = embed_split(table, Clips(table.clips), "face")
+    with atomic(folder / "face.npy") as draft:
+        np.save(draft, vectors)
+    faceless = [row.id for row, vector in zip(table.rows, vectors, strict=True) if np.isnan(vector).any()]
+    print(
+        f"{folder}: {len(vectors) - len(faceless)} faces" + (f"; none usable in {', '.join(faceless)}" * bool(faceless))
+    )
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
@@ -140,14 +165,16 @@ def run_synth(args: argparse.Namespace) -> None:
 def _speak_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", type=Path, metavar="VIDEO", help="a film of one talking face; its sound is not read")
     parser.add_argument("--model", required=True, type=Path, metavar="WEIGHTS", help="a trained V2A .safetensors")
-    parser.add_argument("--voice", type=Path, metavar="WAV", help="a recording of the voice to speak with")
+    who = parser.add_mutually_exclusive_group()
+    who.add_argument("--voice", type=Path, metavar="WAV", help="a recording of the voice to speak with")
+    who.add_argument("--face", type=Path, metavar="IMAGE", help="a picture of the face to speak as, for a face model")
     parser.add_argument("--landmarks", type=Path, metavar="NPZ", help="68-point landmarks, where there are some")
     parser.add_argument("--out", required=True, type=Path, metavar="WAV", help="the speech, 24 kHz")
 
 
 def run_speak(args: argparse.Namespace) -> None:
     """Silent video in, speech out."""
-    for option in ("video", "model", "voice", "landmarks"):
+    for option in ("video", "model", "voice", "face", "landmarks"):
         path = getattr(args, option)
         if path is not None and not path.is_file():
             raise UseError(f"no file {path} (the {option})")
@@ -156,7 +183,7 @@ def run_speak(args: argparse.Namespace) -> None:
     from v2sbench.synthesis import speak
 
     try:
-        print(speak(args.video, args.model, args.out, voice=args.voice, landmarks=args.landmarks))
+        print(speak(args.video, args.model, args.out, voice=args.voice, face=args.face, landmarks=args.landmarks))
     except MediaError as error:
         raise UseError(str(error)) from error
     except RoiError as error:
@@ -171,8 +198,8 @@ VERBS = {
         run=run_prepare,
     ),
     "split": Verb(
-        summary="clips -> a split: which clip is for training, validation, test; and the speakers' embeddings",
-        examples=("split demo-seen", "split grid4-seen --list my-list.tsv"),
+        summary="clips -> a split: which clip is for training, validation, test; and its speaker or face embeddings",
+        examples=("split demo-seen", "split demo-seen --face", "split grid4-seen --list my-list.tsv"),
         options=_split_options,
         run=run_split,
     ),
