@@ -10,10 +10,10 @@ importing them (their imports need packages that are gone).
 A face is embedded from its clip's still (`roi.face_still`), in which it has a known place: five landmarks are fitted
 from `FACE_BOX`, the eyes and nose are brought to theirs, and the network looks at 150x150 pixels. dlib's own detector
 is only asked whether there is a face at all: it finds all of GRID's and of the embedded corpus', and its boxes in
-place of `FACE_BOX` leave the distances below as they are. Over 39 clips of 8 GRID speakers, two clips of one speaker are
-.16 apart in the middle and .23 at most, those of two speakers .57 and .40 at least: no error at a limit between. The
-drawn faces of the embedded corpus are told apart, less well (.14 against .24, equal error rate 15 % over 18 speakers).
-90 ms a face on one core, 4 of them the detector's.
+place of `FACE_BOX` leave the distances below as they are. In 39 clips of 8 GRID speakers, two clips of one speaker are
+.16 apart (median; at most .23), those of two speakers .57 (at least .40): no error at a limit between. The drawn faces
+of the embedded corpus are told apart, less well (.14 against .24, equal error rate 15 % over 18 speakers). 90 ms a face
+on one core, 4 of them the detector's. `face.npy` is a function of the clips and of dlib alone: no random numbers.
 """
 
 from __future__ import annotations
