@@ -1,12 +1,13 @@
 # make demo    the whole experiment on the embedded corpus, from nothing to a table
 # make test    linters, types and tests
 # make smoke   the same pipeline in a minute or three, in a copy under build/ (your params.yaml and results stay)
+# make sweep NAME=amount   one thing varied, e.g. the amount of pre-training audio: sweeps/, results/sweeps/
 # make paper   the paper's corpora and sizes; corpora under $V2S_DATA (default data/)
 # make env     only the environment: .venv with the locked packages and this project
-# make lint    ruff and mypy;  make lock   resolve requirements.lock anew;  make readme   put the demo's table into README.md
+# make lint    ruff and mypy;  make lock   resolve requirements.lock anew;  make readme   write the tables of README.md and models/README.md
 
 .DELETE_ON_ERROR:
-.PHONY: demo env lint lock paper readme smoke test
+.PHONY: demo env lint lock paper readme smoke sweep test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -44,8 +45,12 @@ smoke: env
 	  export PYTHONPATH="$$PWD" && start=$$(date +%s) && dvc repro && middle=$$(date +%s) && v2sbench table --show && \
 	  dvc status && echo "v2sbench: smoke took $$(( middle - start )) s in build/smoke"
 
+# Points run in copies under build/sweeps; a second call does only what is missing.
+sweep: env
+	@v2sbench sweep $(NAME)
+
 readme: env
-	@python docs/readme.py
+	@python docs/readme.py && python docs/models.py
 
 lint: env
 	@ruff check . && ruff format --check . && mypy

@@ -49,14 +49,19 @@ def _splits() -> Listing:
 
 def _models() -> Listing:
     from v2sbench.card import PARAMS, list_cards, load_card, load_params
+    from v2sbench.nets.cost import parameters, sketch
 
     params = load_params() if PARAMS.exists() else None
     rows = []
     for name in list_cards():
         card = load_card(name, params)
+        vocoder = card.family == "vocoder"
         start = f"{card.init} ({'frozen' if card.freeze else 'tuned'})" if card.init else "from scratch"
-        rows.append([name, card.source, card.identity, start, str(card.train.steps), card.digest])
-    return ["model", "source", "identity", "decoder", "steps", "digest"], rows
+        rows.append([
+            name, card.family, "log-mel" if vocoder else card.source, "none" if vocoder else card.identity, start,
+            f"{parameters(sketch(card)) / 1e6:.2f} M", str(card.train.steps), card.digest,
+        ])  # fmt: skip
+    return ["model", "family", "source", "identity", "decoder", "parameters", "steps", "digest"], rows
 
 
 def _metrics() -> Listing:

@@ -1,0 +1,240 @@
+"""Writes models/README.md, what every card builds and where its values are from: `python docs/models.py [--check]`.
+
+A comment behind each value of a card says where the value is from, or why it is no hyperparameter:
+
+    # primary: why     read in the paper's abstract or in released code
+    # secondary: why   quoted by someone who had the paper's text
+    # assumed: why     from the group's other work or from common practice
+    # unused: why      belongs to a part that this variant does not have
+    # neutral: why     changes no weight: logs, speed
+    # as above         the comment of the line above holds here too
+
+Keys that only say which variant it is (`base`, `family`, `source`, `init`, `freeze`) need none. A semicolon divides
+two comments on one line.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from v2sbench.adversary import Discriminator
+from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card
+from v2sbench.media import FPS, SAMPLES_PER_FRAME
+from v2sbench.nets.cost import costs_of, multiply_adds, parameters
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "models"
+OUT = FOLDER / "README.md"
+
+GRADES = ("primary", "secondary", "assumed", "unused", "neutral")
+VARIANT = ("base", "family", "source", "init", "freeze")
+LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# (?P<comment>.+))?")
+REASON = re.compile(rf"({'|'.join(GRADES)}): (.+)")
+MODULES = ("encoder", "identity", "temporal", "decoder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Value:
+    """A value that a card's own file sets."""
+
+    card: str
+    """Name of the card."""
+    key: str
+    """Dotted key, e.g. `arch.mel.hop`."""
+    text: str
+    """The value as the file has it."""
+    reasons: tuple[tuple[str, str], ...]
+    """(grade, why) pairs; none only for keys of VARIANT."""
+
+
+def read_values(name: str, folder: Path = FOLDER) -> list[Value]:
+    """Values of a card's own file, in its order; ValueError names the line whose value has no reason."""
+    values: list[Value] = []
+    path: list[str] = []
+    above: str | None = None
+    for number, line in enumerate((folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines(), start=1):
+        where = f"models/{name}.yaml:{number}"
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = LINE.fullmatch(line)
+        if match is None or len(match["indent"]) > 2 * len(path) or len(match["indent"]) % 2:
+            raise ValueError(f"{where}: not `key: value  # grade: why`, two spaces a level: {line!r}")
+        path = [*path[: len(match["indent"]) // 2], match["key"]]
+        text = match["value"].strip()
+        if not text:  # a section
+            continue
+        comment = above if match["comment"] == "as above" else match["comment"]
+        reasons = tuple(map(_reason, re.split(rf"; (?=(?:{'|'.join(GRADES)}):)", comment))) if comment else ()
+        if not all(reasons) or not (reasons or path[-1] in VARIANT):
+            raise ValueError(f"{where}: {'.'.join(path)} needs a comment `# {', '.join(GRADES)}: why` or `# as above`")
+        values.append(Value(card=name, key=".".join(path), text=text, reasons=reasons))
+        above = comment
+    return values
+
+
+def _reason(text: str) -> tuple[str, str]:
+    """`assumed: why` -> ("assumed", "why"); () when no grade leads it."""
+    match = REASON.fullmatch(text)
+    return (match[1], match[2].strip()) if match and not match[2].startswith("as above") else ()  # type: ignore[return-value]
+
+
+def description(name: str, folder: Path = FOLDER) -> str:
+    """The comment on top of a card, up to its first full stop; ValueError when there is none."""
+    head = re.match(r"(?:#.*\n)+", (folder / f"{name}.yaml").read_text(encoding="utf-8"))
+    if head is None:
+        raise ValueError(f"models/{name}.yaml: line 1 must be a comment that says what the card is")
+    return re.split(r"\.(?:\s|$)", " ".join(head[0].replace("#", "").split()), maxsplit=1)[0]
+
+
+def table(header: Iterable[str], rows: Iterable[Iterable[str]], numbers: int = 0) -> str:
+    """A Markdown table; the last `numbers` columns are set to the right."""
+    header = list(header)
+    rule = ["---"] * (len(header) - numbers) + ["---:"] * numbers
+    escaped = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "".join(f"| {' | '.join(row)} |\n" for row in [header, rule, *escaped])
+
+
+def variants(cards: list[Card]) -> str:
+    """What each variant is and how much it sees."""
+    rows = []
+    for card in cards:
+        seconds = card.data.frames / FPS
+        hours = card.train.steps * card.train.batch * seconds / 3600
+        vocoder = card.family == "vocoder"
+        rows.append([
+            f"`{card.name}`", card.family, "log-mel" if vocoder else card.source, "none" if vocoder else card.identity,
+            f"`{card.init}`" if card.init else "scratch", ", ".join(card.freeze) or "none",
+            f"{card.train.steps:,} x {card.train.batch} x {seconds:g} s", f"{hours:,.0f}", f"`{card.digest}`",
+        ])  # fmt: skip
+    head = ("card", "family", "source", "identity", "init", "frozen", "steps x clips x length", "hours", "digest")
+    return table(head, rows)
+
+
+def networks(cards: list[Card]) -> tuple[str, str]:
+    """Tables of parameters in millions, and of multiply-adds per second of speech in billions."""
+    sizes, rates = [], []
+    for card in cards:
+        costs = costs_of(card)
+        judge, judged = _discriminator(card.adversary, card.data.frames)
+        known = [costs.get(name) for name in MODULES]
+        sizes.append([
+            f"`{card.name}`", *(_millions(cost.parameters if cost else 0) for cost in known),
+            _millions(costs[""].parameters), _millions(costs[""].trainable), _millions(judge),
+        ])  # fmt: skip
+        rates.append([
+            f"`{card.name}`", *(_billions(cost.rate if cost else 0) for cost in known), _billions(costs[""].rate),
+            _billions(judged),
+        ])  # fmt: skip
+    return (
+        table(("card", *MODULES, "total", "trainable", "discriminator"), sizes, 7),
+        table(("card", *MODULES, "total", "discriminator"), rates, 6),
+    )
+
+
+@cache
+def _discriminator(adversary: Adversary | None, frames: int) -> tuple[int, float]:
+    """Parameters, and multiply-adds to judge a second of speech in clips of so many video frames."""
+    if adversary is None:
+        return 0, 0.0
+    with torch.device("meta"):
+        judge = Discriminator(adversary)
+    wave = torch.empty(1, SAMPLES_PER_FRAME * frames, device="meta")
+    return parameters(judge), multiply_adds(judge, wave)[""] * FPS / frames
+
+
+def _millions(count: float) -> str:
+    return f"{count / 1e6:.2f}" if count else "-"
+
+
+def _billions(count: float) -> str:
+    return f"{count / 1e9:.3f}" if count >= 5e5 else "<0.001" if count else "-"
+
+
+def reasons(values: list[Value], *grades: str) -> str:
+    """Every value with a reason of one of the grades."""
+    rows = [
+        [f"`{value.card}`", f"`{value.key}`", value.text, grade, why]
+        for value in values for grade, why in value.reasons if grade in grades
+    ]  # fmt: skip
+    return table(("card", "key", "value", "grade", "why"), rows)
+
+
+PAGE = """<!-- written by docs/models.py; run: make readme -->
+# Model cards
+
+Each `models/<name>.yaml` is one variant: what is built, from what it starts, how it is trained. `base:` makes a card a
+short difference of another. The figures below are of the cards as they stand, without the `override` of `params.yaml`;
+`v2sbench list models` shows them with it.
+
+## Variants
+
+*init*: the card whose decoder is taken over. *hours*: steps x clips x length, the material seen, repetitions included.
+*digest*: of the whole card; weights name it.
+
+{variants}
+## Parameters
+
+In millions. *total* and *trainable* are of the network that speaks; the discriminator of waveform models is thrown away
+after training. *identity* is the learned projection of a face; the embeddings' own networks are not trained here.
+
+{sizes}
+## Multiply-adds
+
+Billions per second of speech (25 video frames), in evaluation, in clips as long as the card's training crop: attention
+grows with the length. Counted are matrix products, convolutions and attention; not norms, activations, the embeddings'
+own networks, and the vocoder that follows a mel model.
+
+{rates}
+## What each card is
+
+{cards}
+## Assumed values
+
+The paper's text was not to be had; these are from the group's other work or from common practice. A card shows the
+values of its own file; the rest is its bases'. Constants of the layers themselves are in `v2sbench/nets`, each with its
+reason.
+
+{assumed}
+## Values with a source
+
+*primary*: read in the paper's abstract or in released code. *secondary*: quoted by someone who had the paper's text.
+
+{sourced}
+## Values that are no hyperparameters
+
+*unused*: of a part that the variant does not have. *neutral*: changes no weight.
+
+{others}"""
+
+
+def page() -> str:
+    """The whole of models/README.md."""
+    names = list_cards(FOLDER)
+    cards = [load_card(name, folder=FOLDER) for name in names]
+    values = [value for name in names for value in read_values(name)]
+    sizes, rates = networks(cards)
+    chains = [
+        [f"`{name}`", description(name), " < ".join(f"`{link}`" for link in card_chain(name, FOLDER)[1:2])]
+        for name in names
+    ]
+    return PAGE.format(
+        variants=variants(cards), sizes=sizes, rates=rates, cards=table(("card", "what it is", "base"), chains),
+        assumed=reasons(values, "assumed"), sourced=reasons(values, "primary", "secondary"),
+        others=reasons(values, "unused", "neutral"),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    text = page()
+    if "--check" in sys.argv:
+        if not OUT.exists() or OUT.read_text(encoding="utf-8") != text:
+            sys.exit("models/README.md is not that of the cards; run: make readme")
+    else:
+        OUT.write_text(text, encoding="utf-8")
