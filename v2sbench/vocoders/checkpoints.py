@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +44,12 @@ def read_weights(path: Path, *keys: str) -> dict[str, Tensor]:
     """
     advice = "get it anew from where it was published"
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a plain pickle's protocol, before it is refused anyway
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UseError(
-            f"{path} is no checkpoint of weights alone: what else it holds would run as code; {advice}"
+            f"{path} is no PyTorch file of weights alone (what else it holds could be code); {advice}"
         ) from None
     except Exception as error:  # which ones a damaged file raises is not documented, and differs by where it is cut
         raise UseError(f"{path} is truncated or no PyTorch checkpoint ({type(error).__name__}); {advice}") from None
