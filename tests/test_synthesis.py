@@ -15,7 +15,8 @@ from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
 from v2sbench.splits import read_split
 from v2sbench.synthesis import REFERENCES, audio_folder, speak, synth
-from v2sbench.train import train_variant, weights_path
+from v2sbench.nets.model import weights_path
+from v2sbench.train import train_variant
 
 SCRATCH = "v2a-mel-s-speaker-scratch"
 

@@ -65,7 +65,8 @@ class SpectralLosses(nn.Module):
 
     def _cepstra(self, magnitude: Tensor) -> Tensor:
         """(B, N, size / 2 + 1) -> (B, N, 25)."""
-        return _log(magnitude @ self.get_buffer("banks")) @ self.get_buffer("dct")
+        cepstra: Tensor = _log(magnitude @ self.get_buffer("banks")) @ self.get_buffer("dct")
+        return cepstra
 
     def _stft(self, predicted: Tensor, target: Tensor, size: int, hop: int, window: int) -> Tensor:
         """Spectral convergence plus the mean absolute difference of log magnitudes (natural), at one resolution."""

@@ -1,7 +1,8 @@
 """Audio of a system for a split's clips: a trained variant, or a reference system that tells how to read the scores.
 
     ground-truth     the clip itself: the ceiling of every metric, and the recogniser's own error rate
-    griffin-lim      the truth's log-mel through the vocoder: what a perfect mel model could reach
+    griffin-lim      copy synthesis: the truth's log-mel through Griffin-Lim, what a perfect mel model could reach
+    copy-NAME        copy synthesis through another vocoder: one of models/ (copy-vocoder), or any by --vocoder
     noise            white noise at -40 dB of full scale: the floor of the metrics
     other-sentence   another sentence of the same speaker: right voice, wrong words
 
@@ -10,7 +11,7 @@ Everything is written as 24 kHz PCM16 WAV under audio/<split>/<system>/<speaker>
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,24 +19,23 @@ import torch
 from numpy.typing import NDArray
 
 from v2sbench.batches import Batches, centre_crop
-from v2sbench.card import MelArch, Params, list_cards, load_card
-from v2sbench.dsp import LogMel, griffin_lim
-from v2sbench.identity import embed
+from v2sbench.card import Card, Params, list_cards, load_card
+from v2sbench.dsp import LogMel
+from v2sbench.identity import embed, embed_picture
 from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
-from v2sbench.nets.model import MelModel, load_weights
+from v2sbench.nets.model import SpeechModel, load_weights, weights_path
 from v2sbench.roi import mouth_roi
 from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, progress, rng, setup_determinism
 from v2sbench.shards import Clips
 from v2sbench.splits import SplitTable, read_split
-from v2sbench.train import weights_path
+from v2sbench.vocoders import GRIFFIN_LIM, Vocoder, load_vocoder
 
-__all__ = ["REFERENCES", "VOCODERS", "audio_folder", "speak", "synth"]
+__all__ = ["COPY", "REFERENCES", "audio_folder", "speak", "synth"]
 
+COPY = "copy-"
+"""How the names of copy synthesis through a vocoder begin."""
 NOISE_DB = -40.0
 """Level of the noise floor in dB of full scale."""
-
-VOCODERS: dict[str, Callable[[torch.Tensor, MelArch, int], torch.Tensor]] = {"griffin-lim": griffin_lim}
-"""Vocoder name -> function of (log-mel (M, bands), its definition, video frames) -> wave (960 x frames,)."""
 
 Wave = NDArray[np.float32]
 
@@ -48,8 +48,9 @@ def audio_folder(split: str, system: str) -> Path:
 class _Context:
     """What a reference system may use; picklable."""
 
-    def __init__(self, table: SplitTable, clips: Clips, mel: MelArch, seed: int) -> None:
-        self.table, self.clips, self.mel, self.seed = table, clips, mel, seed
+    def __init__(self, table: SplitTable, clips: Clips, seed: int, vocoder: Vocoder | None) -> None:
+        self.table, self.clips, self.seed, self.vocoder = table, clips, seed, vocoder
+        self.mel = None if vocoder is None else LogMel(vocoder.mel)
 
 
 def _ground_truth(context: _Context, index: int) -> Wave:
@@ -57,10 +58,11 @@ def _ground_truth(context: _Context, index: int) -> Wave:
 
 
 def _copy_synthesis(context: _Context, index: int) -> Wave:
-    torch.set_num_threads(1)
+    assert context.vocoder is not None  # given to every copy synthesis
+    assert context.mel is not None
     row = context.table.rows[index]
     wave = torch.from_numpy(np.array(context.clips.wave(row.id)))
-    vocoded: Wave = griffin_lim(LogMel(context.mel)(wave[None])[0], context.mel, row.frames).numpy()
+    vocoded: Wave = context.vocoder(context.mel(wave[None])[0], row.frames).numpy()
     return vocoded
 
 
@@ -81,7 +83,7 @@ def _other_sentence(context: _Context, index: int) -> Wave:
 
 REFERENCES: dict[str, Callable[[_Context, int], Wave]] = {
     "ground-truth": _ground_truth,
-    "griffin-lim": _copy_synthesis,
+    GRIFFIN_LIM: _copy_synthesis,
     "noise": _noise,
     "other-sentence": _other_sentence,
 }
@@ -91,24 +93,26 @@ REFERENCES: dict[str, Callable[[_Context, int], Wave]] = {
 class _Reference:
     """Picklable worker: writes one clip of a reference system."""
 
-    def __init__(self, system: str, context: _Context, folder: Path) -> None:
-        self.system, self.context, self.folder = system, context, folder
+    def __init__(self, make: Callable[[_Context, int], Wave], context: _Context, folder: Path) -> None:
+        self.make, self.context, self.folder = make, context, folder
 
     def __call__(self, index: int) -> None:
-        wave = REFERENCES[self.system](self.context, index)
+        torch.set_num_threads(1)
+        wave = self.make(self.context, index)
         write_wav(self.folder / f"{self.context.table.rows[index].id}.wav", wave)
 
 
-class _Vocoder:
-    """Picklable worker: writes the waveform of one predicted log-mel."""
+class _Rendering:
+    """Picklable worker: writes the waveform of one prediction, through the vocoder where that is a log-mel."""
 
-    def __init__(self, name: str, mel: MelArch, folder: Path) -> None:
-        self.name, self.mel, self.folder = name, mel, folder
+    def __init__(self, vocoder: Vocoder | None, folder: Path) -> None:
+        self.vocoder, self.folder = vocoder, folder
 
     def __call__(self, item: tuple[str, NDArray[np.float32], int]) -> None:
         torch.set_num_threads(1)
-        clip, mel, frames = item
-        write_wav(self.folder / f"{clip}.wav", VOCODERS[self.name](torch.from_numpy(mel), self.mel, frames).numpy())
+        clip, output, frames = item
+        wave = output if self.vocoder is None else self.vocoder(torch.from_numpy(output), frames).numpy()
+        write_wav(self.folder / f"{clip}.wav", wave)
 
 
 def synth(
@@ -118,16 +122,15 @@ def synth(
     params: Params,
     weights: Path | None = None,
     out: Path | None = None,
-    vocoder: str = "griffin-lim",
+    vocoder: str | None = None,
     subset: str = "test",
-) -> Path:
-    """Write the audio of a variant or reference system for every clip of a split's subset; return its folder.
+) -> tuple[Path, str]:
+    """Write the audio of a variant or reference system for every clip of a split's subset; return (folder, vocoder).
 
-    weights: of the variant; by default what `v2sbench train` wrote. UseError for unknown systems and vocoders, and for
-    missing splits, clips and weights; then nothing is written.
+    weights: of the variant; by default what `v2sbench train` wrote. vocoder: `griffin-lim` (the default of mel models),
+    or a checkpoint's path; a waveform model takes none. The vocoder returned is its label, empty where there was none.
+    UseError for unknown systems and vocoders, and for missing splits, clips and weights; then nothing is written.
     """
-    choose("vocoder", vocoder, VOCODERS)
-    choose("system", system, {**dict.fromkeys(list_cards()), **dict.fromkeys(REFERENCES)})
     table = read_split(Path("splits") / split)
     clips = Clips(table.clips)
     out = out or audio_folder(split, system)
@@ -135,58 +138,105 @@ def synth(
     if not chosen:
         raise UseError(f"split {split!r} has no {subset} clips here; see `v2sbench split {split}`")
     setup_determinism(params.seed, params.threads)
-    if system in REFERENCES:
-        mel = load_card(f"a2a-{params.models[0]}", params).arch.mel
-        worker = _Reference(system, _Context(table, clips, mel, params.seed), out)
+    if not system.startswith(COPY):
+        choose("system", system, {**dict.fromkeys(_variants()), **dict.fromkeys(REFERENCES)})
+    if system.startswith(COPY) or system in REFERENCES:
+        renders = _copying(system, params, vocoder)
+        context = _Context(table, clips, params.seed, renders)
         with atomic(out) as draft:
-            worker.folder = draft
+            worker = _Reference(REFERENCES.get(system, _copy_synthesis), context, draft)
             list(parallel(worker, chosen, desc=f"{system} for {split}"))
-        return out
+        return out, "" if renders is None else renders.label
     card = load_card(system, params)
+    renders = _vocoder_of(card, vocoder)
     model = load_weights(weights or weights_path(system, split), card)
     batches = Batches(table, clips, card, params.seed, subset)
     with atomic(out) as draft:
-        mels = _predict(model, batches, desc=f"{system} for {split}")
-        list(parallel(_Vocoder(vocoder, card.arch.mel, draft), mels, desc=f"{vocoder} for {split}"))
-    return out
+        outputs = list(_predict(model, batches, desc=f"{system} for {split}"))
+        list(parallel(_Rendering(renders, draft), outputs, desc=f"waves for {split}"))
+    return out, "" if renders is None else renders.label
+
+
+def _variants() -> list[str]:
+    """Names of the cards that speak."""
+    return [name for name in list_cards() if name.startswith(("a2a-", "v2a-"))]
+
+
+def _vocoder_of(card: Card, vocoder: str | None) -> Vocoder | None:
+    """The vocoder of a mel model; None for a waveform model, which takes none."""
+    if card.family == "mel":
+        return load_vocoder(vocoder or GRIFFIN_LIM, card.arch.mel)
+    if vocoder is not None:
+        raise UseError(f"{card.name} makes waveforms itself and takes no --vocoder")
+    return None
+
+
+def _copying(system: str, params: Params, vocoder: str | None) -> Vocoder | None:
+    """The vocoder of a reference system; None for those that copy no mel."""
+    if system != GRIFFIN_LIM and not system.startswith(COPY):
+        if vocoder is not None:
+            raise UseError(f"{system} takes no --vocoder; for copy synthesis through it: synth copy-NAME")
+        return None
+    mel = load_card(f"a2a-{params.models[0]}", params).arch.mel
+    if system == GRIFFIN_LIM:
+        if vocoder not in (None, GRIFFIN_LIM):
+            raise UseError(f"{GRIFFIN_LIM} is the vocoder; for copy synthesis through {vocoder}: synth copy-NAME")
+        return load_vocoder(GRIFFIN_LIM, mel)
+    if vocoder is None:
+        name = choose("vocoder card", system.removeprefix(COPY), {
+            card: card for card in list_cards() if card not in _variants()
+        })  # fmt: skip
+        vocoder = str(weights_path(name, params.pretrain_split))
+        if not Path(vocoder).is_file():
+            raise UseError(f"no weights at {vocoder}; run: v2sbench train {name} --split {params.pretrain_split}")
+    return load_vocoder(vocoder, mel)
 
 
 @torch.inference_mode()
-def _predict(model: MelModel, batches: Batches, desc: str) -> list[tuple[str, NDArray[np.float32], int]]:
-    """(clip id, log-mel (M, bands), video frames) of every clip, clips of like length together."""
+def _predict(model: SpeechModel, batches: Batches, desc: str) -> Iterator[tuple[str, NDArray[np.float32], int]]:
+    """(clip id, log-mel (M, bands) or wave (960 F,), video frames) of every clip, clips of like length together."""
     target = device()
     model.to(target).eval()
     order = sorted(range(len(batches)), key=lambda index: batches.table.rows[batches.rows[index]].frames)
     size = model.card.train.batch
-    found = []
     for start in progress(range(0, len(order), size), desc=desc):
         part = order[start : start + size]
         batch = batches.whole(part)
-        mels, mask = model(batch.source.to(target), batch.identity.to(target), batch.lengths)
+        outputs, mask = model(batch.source.to(target), batch.identity.to(target), batch.lengths)
         for slot, index in enumerate(part):
             row = batches.table.rows[batches.rows[index]]
-            found.append((row.id, mels[slot][mask[slot]].float().cpu().numpy(), row.frames))
-    return found
+            yield row.id, outputs[slot][mask[slot]].float().cpu().numpy(), row.frames
 
 
 @torch.inference_mode()
 def speak(
-    video: Path, weights: Path, out: Path, *, voice: Path | None = None, landmarks: Path | None = None,
-    vocoder: str = "griffin-lim",
+    video: Path, weights: Path, out: Path, *, voice: Path | None = None, face: Path | None = None,
+    landmarks: Path | None = None, vocoder: str | None = None,
 ) -> Path:  # fmt: skip
     """Silent video in, speech out: write `out` (24 kHz PCM16, 960 samples a video frame) and return it.
 
-    voice: a recording of the speaker whose voice is wanted; by default the mean voice of the training speakers, which
-    the weights carry. landmarks: precomputed (frames, 68, 2), otherwise the mouth is found in the picture.
+    voice: a recording of the speaker whose voice is wanted (speaker models); face: a picture of the speaker (face
+    models); by default the mean identity of the training speakers, which the weights carry. landmarks: precomputed
+    (frames, 68, 2), otherwise the mouth is found in the picture. vocoder: as for `synth`.
     """
-    choose("vocoder", vocoder, VOCODERS)
     model = load_weights(weights)
-    if model.modality != "video":
-        raise UseError(f"{weights} holds {model.card.name}, which hears; speak needs a v2a variant")
+    card = model.card
+    if card.source != "video":
+        raise UseError(f"{weights} holds {card.name}, which hears; speak needs a v2a variant")
+    for given, kind, option in ((voice, "speaker", "--voice"), (face, "face", "--face")):
+        if given is not None and card.identity != kind:
+            raise UseError(
+                f"{card.name} takes its identity from a {card.identity} embedding and has no use for {option}"
+            )
+    renders = _vocoder_of(card, vocoder)
+    identity = model.get_buffer("voice")
+    if voice is not None:
+        identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0]))
+    if face is not None:
+        identity = torch.from_numpy(embed_picture(face))
     frames = read_video(video)
     roi = mouth_roi(frames, landmarks=landmarks)
-    crops = torch.from_numpy(np.array(centre_crop(roi, model.card.data.crop)))[None]
-    identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0])) if voice else model.voice
-    mels, _ = model(crops, identity[None], torch.tensor([len(frames)]))
-    write_wav(out, VOCODERS[vocoder](mels[0], model.card.arch.mel, len(frames)).numpy())
+    crops = torch.from_numpy(np.array(centre_crop(roi, card.data.crop)))[None]
+    output = model(crops, identity[None], torch.tensor([len(frames)]))[0][0]
+    write_wav(out, (output if renders is None else renders(output, len(frames))).numpy())
     return out

@@ -20,23 +20,18 @@ import torch
 
 from v2sbench.batches import Batch, Batches, read_ahead
 from v2sbench.card import Card, Params, load_card
-from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder
+from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder, weights_path
 from v2sbench.objectives import learning_rate, objective_of
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
 from v2sbench.shards import Clips
 from v2sbench.splits import read_split
 
-__all__ = ["run_folder", "train_variant", "weights_path"]
+__all__ = ["run_folder", "train_variant"]
 
 SAVE_SECONDS = 60.0
 """Seconds between saves of the resume state."""
 RESUMED = ("step", "log", "recent", "checked")
 """Attributes of a run that are kept beside the objective's state."""
-
-
-def weights_path(variant: str, split: str) -> Path:
-    """Where the weights of a variant trained on a split lie."""
-    return Path("models/weights") / split / f"{variant}.safetensors"
 
 
 def run_folder(card: Card, split_digest: str, seed: int, threads: int, init: Path | None) -> Path:
@@ -87,8 +82,8 @@ class Run:
             if pretrained.card.name != card.init:
                 raise UseError(f"{card.name} starts from {card.init}, but {init} holds {pretrained.card.name}")
             transfer_decoder(model, pretrained)
-        if hasattr(model, "voice"):
-            model.voice.copy_(torch.from_numpy(batches.mean_identity()))
+        if card.family != "vocoder":
+            model.get_buffer("voice").copy_(torch.from_numpy(batches.mean_identity()))
         self.objective = objective_of(card, model.to(device()), device())
         self.validation = self._validation()
         self.columns = ("step", "learning_rate", *self.objective.terms, "validation_l1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from v2sbench.cli.parser import CLIPS, REFERENCES, SPLITS, Verb, need_split, write_facts
+from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split, write_facts
 from v2sbench.runtime import UseError, choose
 
 __all__ = ["VERBS"]
@@ -136,11 +136,15 @@ def run_train(args: argparse.Namespace) -> None:
 
 def _synth_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "system", metavar="SYSTEM", help="a trained variant, or ground-truth, griffin-lim, noise, other-sentence"
+        "system",
+        metavar="SYSTEM",
+        help="a trained variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence",
     )
     parser.add_argument("--split", required=True, metavar="S", help="a prepared split")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="default: models/weights/S/SYSTEM.safetensors")
-    parser.add_argument("--vocoder", default="griffin-lim", metavar="NAME", help="default: griffin-lim")
+    parser.add_argument(
+        "--vocoder", metavar="NAME|FILE", help="of a mel model: griffin-lim (default), or a checkpoint's path"
+    )
     parser.add_argument("--subset", default="test", metavar="NAME", help="train, val or test (default: test)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: audio/S/SYSTEM")
 
@@ -153,12 +157,12 @@ def run_synth(args: argparse.Namespace) -> None:
     need_split(args.split)
     from v2sbench.synthesis import synth  # after the check: it takes seconds to load
 
-    folder = synth(
+    folder, vocoder = synth(
         args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
         subset=args.subset,
     )  # fmt: skip
-    if args.system not in REFERENCES or args.system == args.vocoder:
-        write_facts(folder, {"vocoder": args.vocoder})
+    if vocoder:
+        write_facts(folder, {"vocoder": vocoder})
     print(folder)
 
 
@@ -168,6 +172,9 @@ def _speak_options(parser: argparse.ArgumentParser) -> None:
     who = parser.add_mutually_exclusive_group()
     who.add_argument("--voice", type=Path, metavar="WAV", help="a recording of the voice to speak with")
     who.add_argument("--face", type=Path, metavar="IMAGE", help="a picture of the face to speak as, for a face model")
+    parser.add_argument(
+        "--vocoder", metavar="NAME|FILE", help="of a mel model: griffin-lim (default), or a checkpoint's path"
+    )
     parser.add_argument("--landmarks", type=Path, metavar="NPZ", help="68-point landmarks, where there are some")
     parser.add_argument("--out", required=True, type=Path, metavar="WAV", help="the speech, 24 kHz")
 
@@ -183,7 +190,8 @@ def run_speak(args: argparse.Namespace) -> None:
     from v2sbench.synthesis import speak
 
     try:
-        print(speak(args.video, args.model, args.out, voice=args.voice, face=args.face, landmarks=args.landmarks))
+        print(speak(args.video, args.model, args.out, voice=args.voice, face=args.face, landmarks=args.landmarks,
+                    vocoder=args.vocoder))  # fmt: skip
     except MediaError as error:
         raise UseError(str(error)) from error
     except RoiError as error:

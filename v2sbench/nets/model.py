@@ -35,6 +35,7 @@ __all__ = [
     "load_weights",
     "save_weights",
     "transfer_decoder",
+    "weights_path",
 ]
 
 
@@ -170,6 +171,11 @@ def transfer_decoder(model: SpeechModel, pretrained: SpeechModel) -> None:
             )
     model.decoder.load_state_dict(theirs)
     adopt_statistics(model.decoder, pretrained.modality, model.modality)
+
+
+def weights_path(variant: str, split: str) -> Path:
+    """Where the weights of a variant trained on a split lie."""
+    return Path("models/weights") / split / f"{variant}.safetensors"
 
 
 def save_weights(model: SpeechModel, path: Path) -> None:
