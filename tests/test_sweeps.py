@@ -1,0 +1,479 @@
+"""Sweeps: the files, the copies and what runs in them, the report and the plot."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests import fake_scores
+from tests.imports import ROOT
+from tests.test_pipeline import stages
+from v2sbench import cli
+from v2sbench.card import Params, build, card_chain, load_card, load_params, read_yaml
+from v2sbench.corpora.synthetic import DemoSize
+from v2sbench.corpora.talker.cast import CAST, READERS, SEEN
+from v2sbench.runtime import CheckError, UseError, unit
+from v2sbench.sweeps import collect, console, csv_text, list_sweeps, markdown, plot, points, read_sweep, report, write
+from v2sbench.sweeps.points import copy_tree, environment_of, prepare, reproduce, stage_of
+
+NAMES = list_sweeps(ROOT / "sweeps")
+TUNED, SCRATCH = "v2a-mel-s-speaker-tuned", "v2a-mel-s-speaker-scratch"
+
+
+def write_yaml(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", encoding="utf-8") as handle:
+        YAML(typ="safe", pure=True).dump(content, handle)
+
+
+def small(**changes) -> dict:
+    """A sweep of three points as it is written."""
+    content = {
+        "title": "Amount", "question": "How much?", "profile": "smoke", "split": "demo-seen", "systems": [TUNED],
+        "once": [SCRATCH], "reference": "all", "metrics": ["pesq_wb", "wer"],
+        "axis": {"label": "share", "scale": "log"},
+        "points": {
+            "1 %": {"value": 0.01, "params": {"override": {"a2a-mel-s": {"data": {"share": 0.01}}}}},
+            "10 %": {"value": 0.1, "params": {"override": {"a2a-mel-s": {"data": {"share": 0.1}}}}},
+            "all": {"value": 1.0},
+        },
+    }  # fmt: skip
+    return content | changes
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A project with cards, the smoke profile and the sweep `small`."""
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    (tmp_path / "profiles").mkdir()
+    (tmp_path / "profiles" / "smoke.yaml").write_bytes((ROOT / "profiles" / "smoke.yaml").read_bytes())
+    write_yaml(tmp_path / "sweeps" / "small.yaml", small())
+    return tmp_path
+
+
+def refused(place: Path, content: dict) -> str:
+    write_yaml(place / "sweeps" / "small.yaml", content)
+    with pytest.raises(UseError) as raised:
+        read_sweep("small", place)
+    return str(raised.value)
+
+
+# ---------------------------------------------------------------- the files
+
+
+def test_the_questions_that_the_paper_leaves_open_have_a_sweep():
+    assert {"amount", "adversary", "accents"} <= set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_point_resolves(name):
+    sweep = read_sweep(name, ROOT)
+    digests = {}
+    for point in sweep.points:
+        params = build(Params, sweep.profiles[point.label], name)
+        DemoSize.of(**params.demo)
+        trained = {link for system in sweep.systems for link in card_chain(system, ROOT / "models")}
+        trained |= {init for system in sweep.systems if (init := load_card(system, params, ROOT / "models").init)}
+        digests[point.label] = tuple(load_card(card, params, ROOT / "models").digest for card in sorted(trained))
+    assert len(set(digests.values())) == len(sweep.points), "two points that train the same"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_target_is_a_stage(name):
+    sweep = read_sweep(name, ROOT)
+    profile = next(iter(sweep.profiles.values()))["profile"]
+    for point in sweep.points:
+        for system in ("ground-truth", *sweep.systems_of(point)):
+            stage = stages(profile)[stage_of(system, sweep.split)]
+            assert f"results/measured/{sweep.split}/{system}.jsonl" in stage["outs"]
+
+
+def test_one_per_cent_of_the_audio_is_some_of_it():
+    """A share is drawn by the hash of the clip's name; a chapter of 75 s has ten sentences or more."""
+    size = DemoSize.of(**load_params(ROOT / "profiles" / "sweep.yaml").demo)
+    chapters = max(1, round(size.audio_minutes / size.audio_speakers))
+    ids = [
+        f"{101 + reader}/{101 + reader}_{chapter}_{number:06d}_000000"
+        for reader in range(size.audio_speakers) for chapter in range(1, chapters + 1) for number in range(1, 11)
+    ]  # fmt: skip
+    kept = [name for name in ids if unit(0, "share", name) < 0.01]
+    assert 1 <= len(kept) < 0.03 * len(ids)
+
+
+def test_accents_are_those_that_the_labels_say():
+    sweep = read_sweep("accents", ROOT)
+    params = load_params(ROOT / "profiles" / "sweep.yaml")
+    accents = {}
+    for point in sweep.points:
+        speakers = point.params["override"]["a2a-mel-s"]["data"]["speakers"]
+        assert len(set(speakers)) == 6, "equal amounts of audio"
+        assert all(int(speaker) - 101 < params.demo["audio_speakers"] for speaker in speakers)
+        accents[point.label] = [READERS[int(speaker) - 101].name.split("+")[0] for speaker in speakers]
+    same, british, both = accents.values()
+    assert {CAST[number].voice.name.split("+")[0] for number in SEEN} == set(same) == {"en-us"}
+    assert set(british) == {"en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan"}
+    assert both == same[:3] + british[:3]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"systms": []}, "unknown key sweeps/small.yaml.systms, did you mean 'systems'?"),
+        ({"axis": {"label": "x", "scal": "log"}}, "did you mean 'scale'?"),
+        ({"axis": {"label": "x", "scale": "lin"}}, "unknown scale 'lin'"),
+        ({"reference": "al"}, "unknown reference point 'al', did you mean 'all'?"),
+        ({"metrics": ["pesq"]}, "unknown metric 'pesq', did you mean 'pesq_wb'?"),
+        ({"metrics": []}, "at least one of `systems` and one of `metrics`"),
+        ({"profile": "smok"}, "unknown profile 'smok', did you mean 'smoke'?"),
+        ({"split": "demo-sen"}, "unknown split 'demo-sen', did you mean 'demo-seen'?"),
+        ({"systems": ["a2a-mel-s"]}, "'a2a-mel-s' is no variant that is scored"),
+        ({"systems": ["v2a-mel-l-speaker-tuned"]}, "unknown model of v2a-mel-l-speaker-tuned: 'mel-l'"),
+        ({"systems": ["v2a-mel-s-face-tuned"]}, "unknown identity of v2a-mel-s-face-tuned: 'face'"),
+        ({"once": [TUNED]}, f"'{TUNED}' stands both in `systems` and in `once`"),
+        ({"points": {"all": {"value": 1.0}}}, "at least two points"),
+        ({"points": {"all": {"value": 1.0}, "none": {}}}, "none needs a value: the axis has scale log"),
+        ({"points": {"all": {"value": 1.0}, "none": {"value": 0.0}}}, "must be positive on a log axis, not 0"),
+        ({"points": {"all": {"value": 1.0}, "ALL": {"value": 2.0}}}, "makes no folder name of its own"),
+        ({"points": {"all": {"value": 1.0}, "%": {"value": 2.0}}}, "'%' makes no folder name of its own"),
+        ({"points": {"all": {"value": 1.0, "label": "x"}, "b": {"value": 2.0}}}, "has a label of its own"),
+        ({"points": {"all": {"valu": 1.0}, "b": {"value": 2.0}}}, "points.all.valu, did you mean 'value'?"),
+    ],
+)
+def test_a_mistake_in_the_file_is_one_line(place, changes, said):
+    assert said in refused(place, small(**changes))
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"overide": {}}, "unknown key params.overide, did you mean 'override'?"),
+        ({"override": {"a2a-mel": {}}}, "unknown override 'a2a-mel', did you mean 'a2a-mel-s'?"),
+        ({"override": {"mel-s": {"data": {"shar": 1}}}}, "data.shar, did you mean 'share'?"),
+        ({"override": {"a2a-mel-s": {"data": {"share": 2.0}}}}, "data.share must be above 0, at most 1, not 2.0"),
+    ],
+)
+def test_a_mistake_in_a_point_names_the_point(place, params, said):
+    message = refused(place, small(points={"all": {"value": 1.0}, "b": {"value": 2.0, "params": params}}))
+    assert message.startswith("sweeps/small.yaml.points.b: ")
+    assert said in message
+
+
+def test_an_unknown_sweep_gets_the_nearest(place):
+    with pytest.raises(UseError, match="unknown sweep 'smal', did you mean 'small'"):
+        read_sweep("smal", place)
+
+
+def test_no_name_lists_the_sweeps(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["sweep"]) == 2
+    assert capsys.readouterr().err.startswith(f"v2sbench: which sweep? ({', '.join(NAMES)})")
+
+
+# ---------------------------------------------------------------- what runs
+
+
+def git(folder: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
+
+
+def test_stage_of_every_kind_of_system():
+    assert stage_of("v2a-mel-s-face-frozen", "demo-seen") == "score@mel-s-face-frozen-demo-seen"
+    assert stage_of("ground-truth", "grid4-seen") == "truth@grid4-seen"
+    assert stage_of("griffin-lim", "demo-seen") == "reference@griffin-lim-demo-seen"
+
+
+def test_a_copy_follows_the_tree_that_git_sees(tmp_path):
+    root, copy = tmp_path / "root", tmp_path / "root" / "build" / "copy"
+    root.mkdir()
+    git(root, "init", "-q")
+    for name in ("kept.py", "gone.py", "secret.log", "dvc.lock", "params.yaml", "sub/deep.py"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text(name, encoding="utf-8")
+    (root / ".gitignore").write_text("*.log\nbuild\n", encoding="utf-8")
+    git(root, "add", "kept.py")
+    copy_tree(root, copy)
+    assert (copy / "sub" / "deep.py").read_text(encoding="utf-8") == "sub/deep.py"
+    assert not any((copy / name).exists() for name in ("secret.log", "dvc.lock", "params.yaml", "build"))
+    (copy / "result.txt").write_text("made there", encoding="utf-8")
+    (root / "gone.py").unlink()
+    (root / "kept.py").write_text("changed", encoding="utf-8")
+    before = (copy / "sub" / "deep.py").stat().st_mtime_ns
+    copy_tree(root, copy)
+    assert (copy / "kept.py").read_text(encoding="utf-8") == "changed"
+    assert not (copy / "gone.py").exists()
+    assert (copy / "result.txt").exists()
+    assert (copy / "sub" / "deep.py").stat().st_mtime_ns == before
+
+
+def test_no_checkout_no_sweep(tmp_path, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(UseError, match="is no git checkout"):
+        copy_tree(tmp_path, tmp_path / "copy")
+
+
+def test_environment_of_a_point(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    monkeypatch.setenv("V2S_DATA", "mine")
+    monkeypatch.chdir(tmp_path)
+    found = environment_of({"corpora": {"demo": "x", "demo-audio": "x"}}, tmp_path / "p")
+    assert found["PYTHONPATH"] == str(tmp_path / "p")
+    assert found["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
+    assert not {"OMP_NUM_THREADS", "V2S_DATA"} & set(found), "a small demo must not replace a large one"
+    assert environment_of({"corpora": {"grid": "x"}}, tmp_path)["V2S_DATA"] == str(tmp_path / "mine")
+
+
+STAND_IN = """
+import os, sys
+from pathlib import Path
+from ruamel.yaml import YAML
+from tests import fake_scores
+system = sys.argv[1]
+share = YAML(typ="safe", pure=True).load(Path("params.yaml"))["override"]["a2a-mel-s"]["data"]["share"]
+with open(os.environ["STAND_IN_LOG"], "a") as handle:
+    print(system, share, file=handle)
+assert share != 0.1 or Path(os.environ["STAND_IN_ALLOWED"]).exists(), "broken on purpose"
+level = 1.0 if system == "ground-truth" else 0.4 + share / 5
+fake_scores.write(Path("results/measured/demo-seen"), system, fake_scores.scores(level, 24, 3))
+"""
+PIPELINE = """
+stages:
+  truth:
+    foreach: ${v2a_splits}
+    do:
+      cmd: python stand_in.py ground-truth
+      deps:
+      - stand_in.py
+      outs:
+      - results/measured/demo-seen/ground-truth.jsonl
+      - results/measured/demo-seen/ground-truth.meta.json
+  score:
+    matrix:
+      model: ${models}
+      identity: ${identities}
+      start:
+      - scratch
+      - tuned
+      split: ${v2a_splits}
+    cmd: python stand_in.py v2a-${item.model}-${item.identity}-${item.start}
+    deps:
+    - stand_in.py
+    params:
+    - override
+    outs:
+    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.jsonl
+    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.meta.json
+"""
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, monkeypatch, capfd):
+    """With real DVC and stages that make up scores."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    log, allowed = elsewhere / "log", elsewhere / "allowed"
+    every = small()["points"] | {"all": {"value": 1.0, "params": {"override": {"a2a-mel-s": {"data": {"share": 1.0}}}}}}
+    write_yaml(place / "sweeps" / "small.yaml", small(points=every))
+    monkeypatch.setenv("STAND_IN_LOG", str(log))
+    monkeypatch.setenv("STAND_IN_ALLOWED", str(allowed))
+    (place / "stand_in.py").write_text(STAND_IN, encoding="utf-8")
+    (place / "tests").mkdir()
+    (place / "tests" / "fake_scores.py").write_bytes((ROOT / "tests" / "fake_scores.py").read_bytes())
+    (place / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    (place / ".dvc").mkdir()
+    (place / ".dvc" / "config").write_text("[core]\n    analytics = false\n    check_update = false\n", "utf-8")
+    (place / ".gitignore").write_text("build\n", encoding="utf-8")
+    git(place, "init", "-q")
+    sweep, said = read_sweep("small", place), []
+    with pytest.raises(CheckError, match=r"stopped at point '10 %'"):
+        reproduce(sweep, place, say=said.append)
+    assert len(said) == 2
+    with pytest.raises(UseError, match=rf"point '10 %' has no scores of {TUNED}; run: v2sbench sweep small"):
+        collect(sweep, place)
+    assert "broken on purpose" in capfd.readouterr().err, "what a stage says is seen"
+
+    allowed.touch()
+    reproduce(sweep, place, say=said.append)
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert lines.count("ground-truth 0.01") == 1, "from the first point's run"
+    assert len([line for line in lines if line.startswith("ground-truth")]) == 1
+    assert [line for line in lines if line.startswith(SCRATCH)] == [f"{SCRATCH} 1.0"]
+    assert [line for line in lines if line.startswith(TUNED)] == [
+        f"{TUNED} 0.01", f"{TUNED} 0.1", f"{TUNED} 0.1", f"{TUNED} 1.0"
+    ]  # fmt: skip
+    assert collect(sweep, place).rows["10 %", TUNED].n == 24
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+LEVELS = {"1 %": 0.45, "10 %": 0.50, "all": 0.70}
+
+
+@pytest.fixture
+def scored(place: Path) -> Path:
+    """Scores of every point of the sweep `small`, better with more audio; the scratch model as good as 10 %."""
+    for seed, (point, level) in enumerate(LEVELS.items()):
+        folder = place / "build/sweeps/small" / {"1 %": "1", "10 %": "10", "all": "all"}[point]
+        measured = folder / "results/measured/demo-seen"
+        fake_scores.write(measured, "ground-truth", fake_scores.scores(1.0, 40), vocoder="")
+        fake_scores.write(measured, TUNED, fake_scores.scores(level, 40, seed))
+        if point == "all":
+            fake_scores.write(measured, SCRATCH, fake_scores.scores(0.50, 40, 9))
+        else:
+            fake_scores.write(measured, "v2a-mel-s-speaker-frozen", fake_scores.scores(0.1, 40))  # not of the sweep
+    return place
+
+
+def test_rows_are_the_points_the_constant_systems_and_the_truth(scored):
+    found = collect(read_sweep("small", scored), scored)
+    assert list(found.rows) == [
+        ("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("all", SCRATCH), ("all", "ground-truth")
+    ]  # fmt: skip
+    values = [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
+    assert values == sorted(values)
+    assert [cells[:2] for cells in report.lines(found)][2:] == [["all", TUNED], ["", SCRATCH], ["", "ground-truth"]]
+
+
+def test_points_are_compared_with_the_reference_and_with_what_is_constant(scored):
+    found = collect(read_sweep("small", scored), scored)
+    sides = {(item.left, item.right) for item in found.contrasts}
+    assert sides == {
+        (("1 %", TUNED), ("all", TUNED)), (("10 %", TUNED), ("all", TUNED)),
+        (("1 %", TUNED), ("all", SCRATCH)), (("10 %", TUNED), ("all", SCRATCH)), (("all", TUNED), ("all", SCRATCH)),
+    }  # fmt: skip
+    said = {(item.metric, item.left[0], item.right[1]): item for item in found.contrasts}
+    assert len(said) == len(found.contrasts) == 10
+    assert said["pesq_wb", "1 %", TUNED].outcome == said["wer", "1 %", TUNED].outcome == "worse"
+    assert said["wer", "1 %", TUNED].comparison.difference > 0
+    assert said["pesq_wb", "all", SCRATCH].outcome == "better"
+    assert said["pesq_wb", "10 %", SCRATCH].outcome == "inconclusive"
+    assert all(item.p_adjusted >= item.comparison.p for item in found.contrasts)
+    assert any(item.p_adjusted > item.comparison.p for item in found.contrasts), "corrected over the whole sweep"
+
+
+def test_what_was_scored_otherwise_is_not_compared(scored):
+    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
+    fake_scores.write(measured, TUNED, fake_scores.scores(0.45, 40), protocol="another-1")
+    found = collect(read_sweep("small", scored), scored)
+    odd = [item for item in found.contrasts if item.left[0] == "1 %"]
+    assert {item.why_not.split(":")[0] for item in odd} == {"protocol differs"}
+    assert "not comparable: protocol differs" in markdown(found)
+    assert all(item.outcome for item in found.contrasts if item.left[0] != "1 %")
+
+
+def test_a_metric_that_failed_everywhere_leaves_its_cells_empty(scored):
+    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
+    lines = [
+        {**{k: v for k, v in line.items() if k != "pesq_wb"}, "status": "partial", "errors": {"pesq_wb": "no-speech"}}
+        for line in fake_scores.scores(0.45, 40)
+    ]
+    fake_scores.write(measured, TUNED, lines)
+    found = collect(read_sweep("small", scored), scored)
+    assert report.lines(found)[0][2] == ""
+    assert report.lines(found)[0][-1] == "40"
+    assert "no utterance has a value of both" in markdown(found)
+    write(found, scored / "out")
+
+
+def test_the_page_says_what_was_varied(scored):
+    text = markdown(collect(read_sweep("small", scored), scored))
+    assert text.startswith("<!-- Generated by `v2sbench sweep small`; do not edit. -->\n\n# Amount\n\nHow much?\n")
+    assert "- 1 %: `override.a2a-mel-s.data.share = 0.01`\n" in text
+    assert "- all: the profile as it is\n" in text
+    assert "![Amount](small.png)" in text
+    assert "reference point: all" in text
+    assert console(collect(read_sweep("small", scored), scored)).startswith("Amount: How much?\n")
+
+
+def test_few_utterances_decide_nothing(scored):
+    for folder in (scored / "build/sweeps/small").iterdir():
+        for path in (folder / "results/measured/demo-seen").glob("*.jsonl"):
+            path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:8]), encoding="utf-8")
+    found = collect(read_sweep("small", scored), scored)
+    assert {item.outcome for item in found.contrasts} == {"inconclusive"}
+    assert "inconclusive (fewer than 20 utterances)" in markdown(found)
+
+
+def test_the_csv_has_values_and_differences(scored):
+    found = collect(read_sweep("small", scored), scored)
+    lines = list(csv.DictReader(io.StringIO(csv_text(found))))
+    values = {(line["point"], line["system"], line["metric"]): line for line in lines if not line["against_system"]}
+    assert set(values) == {
+        (point, system, metric)
+        for point, system in [("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("", SCRATCH), ("", "ground-truth")]
+        for metric in ("pesq_wb", "wer")
+    }
+    cell = found.rows["10 %", TUNED].cells["wer"]
+    line = values["10 %", TUNED, "wer"]
+    assert (float(line["swept"]), float(line["value"]), int(line["n"])) == (0.1, pytest.approx(cell.value), 40)
+    assert (line["asr"], values["10 %", TUNED, "pesq_wb"]["asr"]) == (fake_scores.ASR, "")
+    differences = [line for line in lines if line["against_system"]]
+    assert len(differences) == len(found.contrasts)
+    assert {(line["against_point"], line["against_system"]) for line in differences} == {("all", TUNED), ("", SCRATCH)}
+    assert all(float(line["low"]) <= float(line["value"]) <= float(line["high"]) for line in differences)
+
+
+def test_the_same_scores_make_the_same_files(scored):
+    found = collect(read_sweep("small", scored), scored)
+    for out in ("one", "two"):
+        assert write(found, scored / out) == scored / out / "small.md"
+    for ending in ("md", "csv", "png"):
+        first, second = ((scored / out / f"small.{ending}").read_bytes() for out in ("one", "two"))
+        assert first == second
+    assert first.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("log", [0.01, 0.1, 1.0]), ("value", [0.01, 0.1, 1.0]),
+                                                 ("category", [0.0, 1.0, 2.0])])  # fmt: skip
+def test_points_stand_where_the_axis_says(scored, scale, expected):
+    write_yaml(scored / "sweeps" / "small.yaml", small(axis={"label": "share", "scale": scale}))
+    sweep = read_sweep("small", scored)
+    assert list(plot.places(sweep).values()) == expected
+    plot.draw(sweep, collect(sweep, scored).rows, scored / f"{scale}.png")
+
+
+def test_the_plot_draws_points_bars_and_levels(scored, monkeypatch):
+    from matplotlib.figure import Figure
+
+    figures = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (figures.append(self), Path(path).write_bytes(b"")))
+    found = collect(read_sweep("small", scored), scored)
+    plot.draw(found.sweep, found.rows, scored / "plot.png")
+    panel, other = figures[0].axes
+    assert panel.get_xscale() == "log"
+    assert [text.get_text() for text in panel.get_xticklabels()] == list(LEVELS)
+    (bars,) = panel.containers
+    drawn = list(bars.lines[0].get_ydata())
+    assert drawn == [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
+    level = found.rows["all", SCRATCH].cells["pesq_wb"].value
+    assert any(list(line.get_ydata()) == [level, level] for line in panel.lines)
+    assert "lower is better" in other.get_title()
+    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == [SCRATCH, TUNED]
+
+
+def test_collect_alone_runs_nothing(scored, monkeypatch, capsys):
+    monkeypatch.chdir(scored)
+    monkeypatch.setattr(points.subprocess, "run", lambda *_, **__: pytest.fail("ran something"))
+    assert cli.main(["sweep", "small", "--collect"]) == 0
+    assert "sweep: results/sweeps/small.md (and .csv, .png)" in capsys.readouterr().out
+    assert (scored / "results/sweeps/small.csv").is_file()
+
+
+def test_a_point_has_its_profile_and_the_common_cache(place):
+    git(place, "init", "-q")
+    (place / ".gitignore").write_text("build\n", encoding="utf-8")
+    sweep = read_sweep("small", place)
+    folder = prepare(sweep, sweep.points[0], place)
+    assert folder == place / "build/sweeps/small/1"
+    assert load_params(folder / "params.yaml").override["a2a-mel-s"]["data"] == {"share": 0.01}
+    assert read_yaml(folder / "params.yaml") == json.loads(json.dumps(sweep.profiles["1 %"]))
+    said = (folder / ".dvc/config.local").read_text(encoding="utf-8")
+    assert "no_scm = true" in said
+    assert f"dir = {(place / 'build/sweeps/cache').resolve()}" in said

@@ -1,0 +1,312 @@
+"""The scores of all points -> rows, paired comparisons, Markdown and csv; results/sweeps/NAME.{md,csv,png}.
+
+Every point is compared with the reference point, system by system, and with the systems that no point changes (`once`),
+over the utterances that both have; the p-values are corrected by Holm over the whole sweep.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tabulate import tabulate
+
+from v2sbench import rows as rows_module
+from v2sbench import runtime, stats
+from v2sbench.metrics import METRICS
+from v2sbench.results import MEASURED, Measured, asked, read_measured
+from v2sbench.rows import SEED, Row
+from v2sbench.runtime import UseError, atomic
+from v2sbench.sheet import precise
+from v2sbench.stats import Comparison, Outcome
+from v2sbench.sweeps.plan import TRUTH, Sweep
+from v2sbench.sweeps.plot import draw
+from v2sbench.sweeps.points import BUILD
+from v2sbench.tables import DIGITS, higher_is_better, interval, label, number
+
+__all__ = ["OUT", "Contrast", "Report", "collect", "console", "csv_text", "markdown", "write"]
+
+OUT = Path("results/sweeps")
+CSV_FIELDS = (
+    "sweep", "split", "point", "swept", "system", "metric", "against_point", "against_system", "value", "low", "high",
+    "p_holm", "outcome", "n", "n_failed", "protocol", "asr", "metric_version",
+)  # fmt: skip
+Key = tuple[str, str]
+"""(label of the point, system)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """One system at one point, compared in one metric."""
+
+    metric: str
+    """Metric."""
+    left: Key
+    """What is compared."""
+    right: Key
+    """With what: the reference point's, or a system that no point changes."""
+    comparison: Comparison | None
+    """Left minus right; None when they cannot be compared."""
+    p_adjusted: float | None = None
+    """p-value after Holm's correction over all comparisons of the sweep."""
+    outcome: Outcome | None = None
+    """What it says of the left side."""
+    why_not: str = ""
+    """Why they cannot be compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything that a sweep says."""
+
+    sweep: Sweep
+    """Which one."""
+    rows: Mapping[Key, Row]
+    """One row a point and system, in the order of the points; last what is measured once, at the reference point."""
+    contrasts: tuple[Contrast, ...]
+    """All comparisons, metric by metric."""
+
+    @property
+    def truth(self) -> Row:
+        """The ground truth."""
+        return self.rows[self.sweep.reference, TRUTH]
+
+
+def collect(sweep: Sweep, root: Path = Path()) -> Report:
+    """The scores in the points' folders, aggregated and compared; UseError names a point without its scores."""
+    scored = {point.label: _scores(sweep, point.label, root) for point in sweep.points}
+    found: dict[Key, Row] = {}
+    for point in sweep.points:
+        made = rows_module.rows(sweep.split, systems=scored[point.label], reported=())
+        by_name = {row.system: row for row in made}
+        found |= {(point.label, system): by_name[system] for system in sweep.systems}
+        if point.label == sweep.reference:
+            constant = {(point.label, system): by_name[system] for system in (*sweep.once, TRUTH)}
+    found |= constant  # after all points; a sweep has its reference point, or it could not be read
+    return Report(sweep=sweep, rows=found, contrasts=tuple(_compare(sweep, scored)))
+
+
+def _scores(sweep: Sweep, point: str, root: Path) -> dict[str, Measured]:
+    setting = next(item for item in sweep.points if item.label == point)
+    folder = root / BUILD / sweep.name / setting.folder / MEASURED / sweep.split
+    found = {}
+    for system in dict.fromkeys((*sweep.systems_of(setting), TRUTH)):
+        if not (folder / f"{system}.jsonl").is_file():
+            raise UseError(
+                f"sweep {sweep.name}: point {point!r} has no scores of {system}; run: v2sbench sweep {sweep.name}"
+            )
+        found[system] = read_measured(folder / f"{system}.jsonl")
+    return found
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def _compare(sweep: Sweep, scored: Mapping[str, Mapping[str, Measured]]) -> list[Contrast]:
+    clips = asked(scored[sweep.reference])
+    pairs: list[tuple[Key, Key]] = []
+    for system in sweep.systems:
+        for point in sweep.points:
+            against = [(sweep.reference, system)] if point.label != sweep.reference else []
+            against += [(sweep.reference, other) for other in sweep.once]
+            pairs += [((point.label, system), right) for right in against]
+    found = [
+        _contrast(sweep.split, metric, left, right, scored, clips) for metric in sweep.metrics for left, right in pairs
+    ]
+    adjusted = iter(stats.holm([item.comparison.p for item in found if item.comparison]))
+    return [_decided(item, next(adjusted)) if item.comparison else item for item in found]
+
+
+def _contrast(
+    split: str,
+    metric: str,
+    left: Key,
+    right: Key,
+    scored: Mapping[str, Mapping[str, Measured]],
+    clips: Sequence[str],
+) -> Contrast:
+    a, b = scored[left[0]][left[1]], scored[right[0]][right[1]]
+    why_not = a.comparable(b, metric)
+    if not why_not and not (a.has(metric) and b.has(metric)):
+        why_not = "not measured"
+    comparison = None
+    if not why_not:
+        comparison = stats.paired_bootstrap_ratio(
+            a.values(metric, clips), a.weights(metric, clips), b.values(metric, clips), b.weights(metric, clips),
+            seed=runtime.fold(SEED, split, metric),
+        )  # fmt: skip
+        why_not = "" if comparison else "no utterance has a value of both"
+    return Contrast(metric=metric, left=left, right=right, comparison=comparison, why_not=why_not)
+
+
+def _decided(item: Contrast, p: float) -> Contrast:
+    assert item.comparison is not None
+    said = stats.outcome(item.comparison, p, higher_is_better=METRICS[item.metric].higher_is_better)
+    return replace(item, p_adjusted=p, outcome=said)
+
+
+# ---------------------------------------------------------------- for people
+
+
+def header(report: Report) -> list[str]:
+    """Headings of the table."""
+    metrics = [f"{label(metric)} {'↑' if higher_is_better(metric) else '↓'}" for metric in report.sweep.metrics]
+    return [report.sweep.axis.label, "system", *metrics, "n", "failed"]
+
+
+def lines(report: Report) -> list[list[str]]:
+    """The table's rows as text; a system that no point changes has an empty first cell."""
+    found = []
+    for (point, system), row in report.rows.items():
+        cells = [row.cells.get(metric) for metric in report.sweep.metrics]
+        shown = [
+            f"{number(metric, cell.value)} {interval(metric, cell)}".strip() if cell else ""
+            for metric, cell in zip(report.sweep.metrics, cells, strict=True)
+        ]
+        swept = system in report.sweep.systems
+        found.append([point if swept else "", system, *shown, str(row.n), str(row.n_failed)])
+    return found
+
+
+CONTRAST_HEADER = ["metric", "point", "against", "difference", "p (Holm)", "n", "it is"]
+
+
+def contrast_lines(report: Report) -> list[list[str]]:
+    """Comparisons: metric, the two sides, difference with interval, corrected p, n, what it says of the first."""
+    found = []
+    several = len(report.sweep.systems) > 1
+    for item in report.contrasts:
+        (point, system), (other, against) = item.left, item.right
+        names = [
+            label(item.metric),
+            f"{point}, {system}" if several else point,
+            against if against in report.sweep.once else other,
+        ]
+        if item.comparison is None or item.p_adjusted is None or item.outcome is None:
+            found.append([*names, "", "", "", f"not comparable: {item.why_not}"])
+            continue
+        digits, compared = DIGITS.get(item.metric, 3), item.comparison
+        spread = f"{compared.difference:+.{digits}f} [{compared.low:+.{digits}f}, {compared.high:+.{digits}f}]"
+        p = "< 0.001" if item.p_adjusted < 0.001 else f"{item.p_adjusted:.3f}"
+        few = f" (fewer than {stats.MIN_PAIRS} utterances)" if compared.n < stats.MIN_PAIRS else ""
+        found.append([*names, spread, p, str(compared.n), item.outcome + few])
+    return found
+
+
+def notes(report: Report) -> list[str]:
+    """What stands under the tables, one sentence or two each."""
+    truth, once = report.truth, report.sweep.once
+    found = [
+        f"Split {report.sweep.split}, protocol {truth.protocol or 'unknown'}, recogniser {truth.asr or 'none'}, "
+        f"reference point: {report.sweep.reference}. One training a point: an interval says how far the choice of "
+        "sentences moves a number, not how far another seed would.",
+        f"Brackets: 95 % interval over utterances ({stats.RESAMPLES:,} resamples, fixed seed). Comparisons: paired "
+        "bootstrap over the utterances that both have, p-values corrected by Holm over this page.",
+    ]
+    found.append(f"Rows without a point were measured once, at the reference point: {', '.join((*once, TRUTH))}.")
+    return found
+
+
+def settings(params: Mapping[str, Any], above: str = "") -> list[str]:
+    """Dotted `key = value` of everything that a point sets."""
+    found = []
+    for key, value in params.items():
+        dotted = f"{above}.{key}" if above else str(key)
+        found += settings(value, dotted) if isinstance(value, Mapping) else [f"{dotted} = {_plain(value)}"]
+    return found
+
+
+def _plain(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, list | tuple) else str(value)
+
+
+def markdown(report: Report) -> str:
+    """The page, GitHub Markdown, with the plot beside it."""
+    sweep = report.sweep
+    points = [
+        f"- {point.label}: " + (", ".join(f"`{line}`" for line in settings(point.params)) or "the profile as it is")
+        for point in sweep.points
+    ]
+    parts = [
+        f"<!-- Generated by `v2sbench sweep {sweep.name}`; do not edit. -->",
+        f"# {sweep.title}",
+        sweep.question,
+        f"Over profile `{sweep.profiles[sweep.reference]['profile']}`:",
+        "\n".join(points),
+        _pipes(header(report), lines(report)),
+        f"![{sweep.title}]({sweep.name}.png)",
+        "## Differences",
+        _pipes(CONTRAST_HEADER, contrast_lines(report)),
+        "\n".join(f"- {note}" for note in notes(report)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def console(report: Report) -> str:
+    """The tables for a terminal."""
+    parts = [
+        f"{report.sweep.title}: {report.sweep.question}",
+        tabulate(lines(report), header(report), disable_numparse=True),
+        tabulate(contrast_lines(report), CONTRAST_HEADER, disable_numparse=True),
+        "\n".join(notes(report)),
+    ]
+    return "\n\n".join(parts)
+
+
+def _pipes(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
+    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in body]
+    return tabulate(escaped, list(head), tablefmt="pipe", disable_numparse=True)
+
+
+# ---------------------------------------------------------------- files
+
+
+def csv_text(report: Report) -> str:
+    """Tidy form: a line a value, and, with the `against` fields filled, a line a difference."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, CSV_FIELDS, lineterminator="\n", restval="")
+    writer.writeheader()
+    swept = {point.label: precise(point.value) for point in report.sweep.points}
+    for (point, system), row in report.rows.items():
+        for metric in report.sweep.metrics:
+            cell = row.cells.get(metric)
+            if cell is None:
+                continue
+            own = {"point": point, "swept": swept[point]} if system in report.sweep.systems else {}
+            writer.writerow(
+                {
+                    "sweep": report.sweep.name, "split": report.sweep.split, **own, "system": system,
+                    "metric": metric, "value": precise(cell.value), "low": precise(cell.low),
+                    "high": precise(cell.high), "n": cell.n, "n_failed": cell.n_failed, "protocol": row.protocol,
+                    "asr": row.asr if metric == "wer" else "", "metric_version": row.versions.get(metric, ""),
+                }
+            )  # fmt: skip
+    for item in report.contrasts:
+        if item.comparison is None:
+            continue
+        once = item.right[1] in report.sweep.once
+        writer.writerow(
+            {
+                "sweep": report.sweep.name, "split": report.sweep.split, "point": item.left[0],
+                "swept": swept[item.left[0]], "system": item.left[1], "metric": item.metric,
+                "against_point": "" if once else item.right[0], "against_system": item.right[1],
+                "value": precise(item.comparison.difference), "low": precise(item.comparison.low),
+                "high": precise(item.comparison.high), "p_holm": precise(item.p_adjusted), "outcome": item.outcome,
+                "n": item.comparison.n, "n_failed": item.comparison.n_left_out,
+            }
+        )  # fmt: skip
+    return stream.getvalue()
+
+
+def write(report: Report, out: Path = OUT) -> Path:
+    """Write `<out>/NAME.{md,csv,png}`; the path of the page."""
+    page = out / f"{report.sweep.name}.md"
+    for path, text in ((page, markdown(report)), (page.with_suffix(".csv"), csv_text(report))):
+        with atomic(path) as draft:
+            draft.write_bytes(text.encode())
+    draw(report.sweep, report.rows, page.with_suffix(".png"))
+    return page
