@@ -273,7 +273,6 @@ stages:
 """
 
 
-@pytest.mark.slow
 def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, monkeypatch, capfd):
     """With real DVC and stages that make up scores."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")

@@ -1,7 +1,7 @@
 """What a sweep varies: sweeps/NAME.yaml, read and checked before anything runs.
 
 A point is a mapping that is merged over the base profile (`card.merge`), mostly its `override`. Checked are the keys,
-the names of systems and metrics, the merged profile of every point, and that every card loads under it.
+the names of systems and metrics, the merged profile of every point, and the cards that it changes or scores.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from v2sbench.card import MODELS, Params, build, list_cards, load_card, merge, read_yaml
+from v2sbench.card import MODELS, Params, build, list_cards, load_card, merge, model_of, read_yaml
 from v2sbench.metrics import METRICS
 from v2sbench.results import CEILINGS, FLOORS, Variant
 from v2sbench.runtime import UseError, choose
@@ -123,7 +123,7 @@ def read_sweep(name: str, root: Path = Path()) -> Sweep:
     base = read_yaml(root / PROFILES / f"{written.profile}.yaml")
     profiles = {point.label: merge(base, point.params) for point in points}
     for point in points:
-        _check_profile(f"{where}.points.{point.label}", profiles[point.label], written, root / MODELS)
+        _check_profile(f"{where}.points.{point.label}", profiles[point.label], point, written, root / MODELS)
     return Sweep(
         name=name, title=written.title, question=written.question, split=written.split, systems=written.systems,
         once=written.once, reference=written.reference, metrics=written.metrics, axis=written.axis,
@@ -157,12 +157,14 @@ def _check_points(where: str, written: _File, points: list[Point]) -> None:
         raise UseError(f"{where}: {sorted(twice)[0]!r} stands both in `systems` and in `once`")
 
 
-def _check_profile(where: str, profile: Mapping[str, Any], written: _File, cards: Path) -> None:
-    """UseError when the merged profile is none, trains no such system, or breaks a card."""
+def _check_profile(where: str, profile: Mapping[str, Any], point: Point, written: _File, cards: Path) -> None:
+    """UseError when the merged profile is none, has no such system, or breaks a card that it changes or scores."""
     try:
         params = build(Params, profile, "params")
+        changed = set(point.params.get("override") or {})
         for card in list_cards(cards):
-            load_card(card, params, cards)
+            if changed & {card, model_of(card)} or card in (*written.systems, *written.once):
+                load_card(card, params, cards)
     except UseError as error:
         raise UseError(f"{where}: {error}") from None
     choose("split", written.split, dict.fromkeys(params.v2a_splits))
