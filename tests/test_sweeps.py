@@ -307,6 +307,9 @@ def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, mo
         f"{TUNED} 0.01", f"{TUNED} 0.1", f"{TUNED} 0.1", f"{TUNED} 1.0"
     ]  # fmt: skip
     assert collect(sweep, place).rows["10 %", TUNED].n == 24
+    truths = [place / "build/sweeps/small" / name / "results/measured/demo-seen/ground-truth.jsonl"
+              for name in ("1", "10", "all")]  # fmt: skip
+    assert len({path.read_bytes() for path in truths}) == 1
 
 
 # ---------------------------------------------------------------- what comes out

@@ -31,6 +31,8 @@ OWN = ("dvc.lock", "params.yaml")
 """Files of the project that a point has of its own."""
 COPIED = ".copied"
 """List of the files that were copied into a point, so that one which is gone from the project goes there too."""
+DVC_CONFIG = "[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n    type = reflink,hardlink,copy\n"
+"""Of a point: no git, the common cache, and links to it, so that no corpus lies there once a point."""
 HEAD = "# Made by `v2sbench sweep`: the base profile with the point merged over it; do not edit.\n"
 
 
@@ -88,7 +90,7 @@ def prepare(sweep: Sweep, point: Point, root: Path = Path()) -> Path:
     copy_tree(root, place)
     _write(place / "params.yaml", HEAD + _yaml(sweep.profiles[point.label]))
     cache = (root / BUILD / "cache").resolve()
-    _write(place / ".dvc" / "config.local", f"[core]\n    no_scm = true\n[cache]\n    dir = {cache}\n")
+    _write(place / ".dvc" / "config.local", DVC_CONFIG.format(cache=cache))
     return place
 
 
