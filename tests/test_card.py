@@ -78,6 +78,56 @@ def test_bad_values_are_named_by_their_dotted_key(override: dict[str, Any], mess
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("card", "change", "message"),
+    [
+        ("a2a-wave", {"arch": {"wave": None}}, "family wave needs the section arch.wave"),
+        ("vocoder", {"arch": {"wave": None}}, "family vocoder needs the section arch.wave"),
+        ("a2a-mel-s", {"arch": {"decoder": None}}, "family mel needs the section arch.decoder"),
+        ("a2a-wave", {"arch": {"wave": {"strides": [8, 6, 5, 5]}}}, "must multiply to 960, the samples of a video"),
+        ("vocoder", {"arch": {"wave": {"strides": [8, 6, 5, 4]}}}, "must multiply to 300, arch.mel.hop"),
+        ("a2a-wave", {"arch": {"wave": {"width": 24}}}, "arch.wave.width must halve at each of arch.wave.strides"),
+        ("a2a-wave", {"arch": {"wave": {"kernel": 4}}}, "arch.wave.kernel must be odd, not 4"),
+        ("a2a-wave", {"loss": {"l1": 1.0}}, "loss.l1 is for family mel; family wave has power, mfcc, stft"),
+        ("a2a-wave", {"loss": {"power": 0, "mfcc": 0, "stft": 0}}, "one of loss.power, loss.mfcc, loss.stft must be"),
+        ("a2a-wave", {"loss": {"perceptual": 1.0}}, "unknown key a2a-wave.loss.perceptual"),
+        ("a2a-wave", {"adversary": None}, "loss.adversarial and loss.features need the section adversary"),
+        ("a2a-wave", {"adversary": {"lead": 0.2}}, "adversary needs 0 <= lead <= start < 1"),
+        ("a2a-wave", {"adversary": {"betas": [0.5]}}, "adversary.betas must be two numbers"),
+        ("a2a-wave", {"adversary": {"width": 6}}, "adversary.width must be a multiple of 4, not 6"),
+        ("a2a-wave", {"adversary": {"limit": 100}}, "adversary.limit must be adversary.width x 4^n, one of [16, 64, "),
+        ("a2a-wave", {"identity": "face"}, "identity face needs source video"),
+        ("a2a-mel-s", {"loss": {"l1": 0.0}}, "family mel is trained on loss.l1"),
+        ("a2a-mel-s", {"data": {"share": 0.0}}, "data.share must be above 0, at most 1, not 0.0"),
+        ("a2a-mel-s", {"data": {"share": 1.5}}, "data.share must be above 0, at most 1, not 1.5"),
+        ("a2a-mel-s", {"train": {"schedule": "cosin"}}, "did you mean 'cosine'"),
+        ("a2a-mel-s", {"family": "wav"}, "unknown family 'wav', did you mean 'wave'"),
+    ],
+)  # fmt: skip
+def test_rules_of_families_are_one_clear_line(card: str, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UseError) as caught:
+        load_card(card, profile(**{card: change}))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_adversary_may_be_left_out() -> None:
+    card = load_card("a2a-wave", profile(wave={"adversary": None, "loss": {"adversarial": 0.0, "features": 0.0}}))
+    assert card.adversary is None
+    assert load_card("v2a-wave-face-tuned", profile(wave={"train": {"steps": 3}})).train.steps == 3
+
+
+@pytest.mark.parametrize("name", list_cards())
+def test_a_card_survives_its_json(name: str) -> None:
+    card = load_card(name)
+    assert card_from_json(card.json()) == card
+
+
+def test_no_two_cards_are_the_same_training() -> None:
+    cards = [load_card(name) for name in list_cards()]
+    assert len({card.digest for card in cards}) == len(cards) == 22
+
+
 def test_unknown_card() -> None:
     with pytest.raises(UseError, match="'v2a-mel-s-speaker-tund', did you mean 'v2a-mel-s-speaker-tuned'"):
         load_card("v2a-mel-s-speaker-tund")
