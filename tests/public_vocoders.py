@@ -142,7 +142,7 @@ def own(folder: Path) -> Path:
     """A vocoder as `v2sbench train` writes it."""
     torch.manual_seed(0)
     path = folder / "vocoder.safetensors"
-    save_weights(build_model(small_card("vocoder", arch={"wave": {"width": 16}})), path)
+    save_weights(build_model(small_card("vocoder", arch={"wave": {"channels": [16, 8, 8, 4, 4]}})), path)
     return path
 
 

@@ -16,7 +16,11 @@ from v2sbench.nets.model import SpeechModel
 
 SMALL_ADVERSARY: dict[str, Any] = {"scales": 2, "width": 4, "limit": 16, "start": 0.4, "lead": 0.2}
 SMALL_WAVE: dict[str, Any] = merge(
-    SMALL, {"arch": {"decoder": None, "wave": {"width": 16, "dilations": [1, 3]}}, "adversary": SMALL_ADVERSARY}
+    SMALL,
+    {
+        "arch": {"decoder": None, "wave": {"channels": [16, 8, 8, 4, 4], "dilations": [1, 3]}},
+        "adversary": SMALL_ADVERSARY,
+    },
 )
 """Sections of a small network of the families `wave` and `vocoder`, merged over a card."""
 BATCH, FRAMES = 3, 8

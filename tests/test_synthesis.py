@@ -11,11 +11,11 @@ import pytest
 from tests.small import small_params
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.media import SAMPLES_PER_FRAME, read_wav
+from v2sbench.nets.model import weights_path
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
 from v2sbench.splits import read_split
 from v2sbench.synthesis import REFERENCES, audio_folder, speak, synth
-from v2sbench.nets.model import weights_path
 from v2sbench.train import train_variant
 
 SCRATCH = "v2a-mel-s-speaker-scratch"

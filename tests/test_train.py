@@ -6,6 +6,8 @@ import hashlib
 import math
 import os
 import signal
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +17,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.small import small_card, small_params, small_split
+from tests.small_wave import SMALL_WAVE
 from v2sbench.batches import Batches, augment, centre_crop, read_ahead
-from v2sbench.card import Data, Params, load_card
-from v2sbench.nets.model import load_weights
+from v2sbench.card import Data, Params, load_card, merge
+from v2sbench.nets.model import load_weights, weights_path
+from v2sbench.objectives import learning_rate, mel_loss
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
 from v2sbench.splits import read_split
-from v2sbench.train import Run, learning_rate, mel_loss, run_folder, train_variant, weights_path
+from v2sbench.train import Run, run_folder, train_variant
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
+WAVE = "v2a-wave-face-scratch"
+
+
+def params_of(**train: object) -> Params:
+    """`small_params` with small networks of the wave family and of the vocoder beside the mel family's."""
+    section = merge(SMALL_WAVE, {"train": train})
+    params = small_params(**train)
+    return replace(params, override={**params.override, "wave": section, "vocoder": section})
 
 
 def batches(variant: str, params: Params, subset: str = "train") -> Batches:
@@ -35,16 +47,17 @@ def same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
     return one is other is None or (one is not None and other is not None and torch.equal(one, other))
 
 
-@pytest.mark.parametrize("variant", ["a2a-mel-s", SCRATCH])
+@pytest.mark.parametrize("variant", ["a2a-mel-s", SCRATCH, WAVE, "vocoder"])
 def test_a_batch_is_a_function_of_its_step(project: Path, variant: str) -> None:
-    first, second = (batches(variant, small_params()) for _ in range(2))
+    first, second = (batches(variant, params_of()) for _ in range(2))
     ahead = dict(enumerate(read_ahead(first, 4, 9), start=4))
     for step in (8, 4, 6):
         again = second.at(step)
         for field in ("crops", "wave", "identity", "lengths"):
             assert same(getattr(again, field), getattr(ahead[step], field)), field
     assert not torch.equal(ahead[4].wave, ahead[5].wave)
-    assert (ahead[4].crops is None) == (variant == "a2a-mel-s")
+    assert (ahead[4].crops is None) == (not variant.startswith("v2a"))
+    assert ahead[4].identity.shape[1] == {WAVE: 128, "vocoder": 0}.get(variant, 256)
 
 
 def test_batches_have_lawful_shapes(project: Path) -> None:
@@ -65,19 +78,20 @@ def test_identity_is_never_of_the_clip_itself(project: Path) -> None:
     table, vectors = loader.table, loader.table.embeddings()
     for index, row in enumerate(table.rows):
         for step in range(5):
-            drawn = int(np.flatnonzero((vectors == loader.voices.draw(index, step)).all(axis=1))[0])
+            drawn = int(np.flatnonzero((vectors == loader.identities.draw(index, step)).all(axis=1))[0])
             assert drawn != index
             assert table.rows[drawn].speaker == row.speaker
             assert table.rows[drawn].subset == "train"
-    assert math.isclose(float(np.linalg.norm(loader.voices.mean())), 1.0, rel_tol=1e-5)
+    assert math.isclose(float(np.linalg.norm(loader.mean_identity())), 1.0, rel_tol=1e-5)
 
 
 def test_a_lone_utterance_is_refused(tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=3))
     loader = Batches(table, Clips(table.clips), small_card(SCRATCH), 1, "test")
-    loader.voices.all["s1"] = [1]
-    with pytest.raises(UseError, match="no other utterance"):
-        loader.voices.draw(1)
+    assert loader.identities is not None
+    loader.identities.all["s1"] = [1]
+    with pytest.raises(UseError, match="no other clip"):
+        loader.identities.draw(1)
 
 
 @given(st.integers(0, 2**31), st.integers(1, 40), st.booleans())
@@ -101,7 +115,7 @@ def test_centre_crop() -> None:
 @given(st.integers(2, 500), st.floats(0.0, 0.5))
 def test_learning_rate_warms_up_and_ends_near_zero(steps: int, warmup: float) -> None:
     train = small_card(SCRATCH, train={"steps": steps, "warmup": warmup}).train
-    rates = [learning_rate(train, step) for step in range(steps)]
+    rates = [learning_rate(train, step, train.lr) for step in range(steps)]
     assert all(0.0 < rate <= train.lr + 1e-12 for rate in rates)
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
@@ -127,18 +141,18 @@ def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
     assert float(lines[-1][4]) < float(lines[1][4])
 
 
-def test_same_seed_same_bytes_and_resume_is_exact(project: Path) -> None:
-    params = small_params(steps=8)
-    whole = train_variant("a2a-mel-s", "toy", params=params, out=Path("whole.safetensors"), resume=False)
-    card = load_card("a2a-mel-s", params)
+@pytest.mark.parametrize("variant", ["a2a-mel-s", WAVE, "vocoder"])
+def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -> None:
+    params = params_of(steps=8)
+    whole = train_variant(variant, "toy", params=params, out=Path("whole.safetensors"), resume=False)
+    card = load_card(variant, params)
     table = read_split(Path("splits/toy"))
-    halves = [Run(card, batches("a2a-mel-s", params), None, params) for _ in range(2)]
+    halves = [Run(card, batches(variant, params), None, params) for _ in range(2)]
     for batch in read_ahead(halves[0].batches, 0, 5):
-        halves[0].recent.append(halves[0].train_step(batch)[0])
-        halves[0].note(0.0)
+        halves[0].note(halves[0].train_step(batch))
     state = run_folder(card, table.digest, params.seed, params.threads, None) / "state.pt"
     halves[0].save(state)
-    resumed = train_variant("a2a-mel-s", "toy", params=params, out=Path("resumed.safetensors"))
+    resumed = train_variant(variant, "toy", params=params, out=Path("resumed.safetensors"))
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, resumed)}
     assert len(digests) == 1
     assert not state.exists()
@@ -150,8 +164,8 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
     params = small_params(steps=500)
     original = Run.note
 
-    def note(self: Run, norm: float) -> None:
-        original(self, norm)
+    def note(self: Run, terms: Mapping[str, float]) -> None:
+        original(self, terms)
         if self.step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -166,26 +180,53 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
     assert torch.load(state, weights_only=True)["step"] == 3
 
 
-def test_the_three_initialisations(project: Path) -> None:
-    params = small_params(steps=3)
-    with pytest.raises(UseError, match="v2sbench train a2a-mel-s --split toy"):
-        train_variant(TUNED, "toy", params=params)
-    given_decoder = load_weights(train_variant("a2a-mel-s", "toy", params=params)).decoder.state_dict()
-    tuned = load_weights(train_variant(TUNED, "toy", params=params)).decoder.state_dict()
-    frozen = load_weights(train_variant(FROZEN, "toy", params=params)).decoder.state_dict()
+@pytest.mark.parametrize("model", ["mel-s", "wave"])
+@pytest.mark.parametrize("identity", ["speaker", "face"])
+def test_the_three_initialisations(project: Path, model: str, identity: str) -> None:
+    params, variant = params_of(steps=5), f"v2a-{model}-{identity}"
+    with pytest.raises(UseError, match=f"v2sbench train a2a-{model} --split toy"):
+        train_variant(f"{variant}-tuned", "toy", params=params)
+    given_decoder = load_weights(train_variant(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
+    tuned = load_weights(train_variant(f"{variant}-tuned", "toy", params=params)).decoder.state_dict()
+    frozen = load_weights(train_variant(f"{variant}-frozen", "toy", params=params)).decoder.state_dict()
     for name, tensor in given_decoder.items():
         source = given_decoder[name.replace("video_", "audio_")]
         assert torch.equal(frozen[name], source), name
         assert name.endswith(("audio_mean", "audio_var")) == torch.equal(tuned[name], tensor), name
     with pytest.raises(UseError, match="takes no --init"):
-        train_variant(SCRATCH, "toy", params=params, init=weights_path("a2a-mel-s", "toy"))
-    with pytest.raises(UseError, match="holds v2a-mel-s-speaker-tuned"):
-        train_variant(TUNED, "toy", params=params, init=weights_path(TUNED, "toy"))
+        train_variant(f"{variant}-scratch", "toy", params=params, init=weights_path(f"a2a-{model}", "toy"))
+    with pytest.raises(UseError, match=f"holds {variant}-tuned"):
+        train_variant(f"{variant}-tuned", "toy", params=params, init=weights_path(f"{variant}-tuned", "toy"))
 
 
-def test_a_loss_that_is_no_number_stops_the_run(project: Path) -> None:
-    with pytest.raises(UseError, match="at step"):
-        train_variant("a2a-mel-s", "toy", params=small_params(steps=30, lr=1e30))
+@pytest.mark.parametrize(("variant", "term"), [("a2a-mel-s", "l1"), (WAVE, "power")])
+def test_a_loss_that_is_no_number_stops_the_run(project: Path, variant: str, term: str) -> None:
+    with pytest.raises(UseError, match=rf"{variant}: ({term}|gradient_norm) is (nan|inf) at step \d+; lower train.lr"):
+        train_variant(variant, "toy", params=params_of(steps=30, lr=1e30, clip_norm=1e30))
+
+
+def test_the_adversary_enters_when_the_card_says(project: Path) -> None:
+    params = params_of(steps=10, log_every=1)
+    run = Run(load_card(WAVE, params), batches(WAVE, params), None, params)
+    terms = [set(run.train_step(batch)) for batch in read_ahead(run.batches, 0, 10)]
+    reconstruction = {"power", "mfcc", "stft", "gradient_norm"}
+    assert terms[:2] == [reconstruction] * 2
+    assert terms[2:4] == [reconstruction | {"discriminator"}] * 2
+    assert terms[4:] == [reconstruction | {"discriminator", "adversarial", "features"}] * 6
+
+
+def test_fewer_clips_and_speakers_are_a_subset(project: Path) -> None:
+    def used(**data: object) -> set[int]:
+        params = small_params()
+        section = merge(params.override["mel-s"], {"data": data})
+        return set(batches(SCRATCH, replace(params, override={"mel-s": section})).rows)
+
+    shares = [used(share=share) for share in (0.5, 0.8, 1.0)]
+    assert shares[0] < shares[1] < shares[2]
+    table = read_split(Path("splits/toy"))
+    assert {table.rows[index].speaker for index in used(speakers=["s[2-9]"])} == {"s2"}
+    with pytest.raises(UseError, match=r"no train clips here that data\.share and data\.speakers leave"):
+        used(speakers=["x*"])
 
 
 def test_video_models_need_video(tmp_path: Path) -> None:

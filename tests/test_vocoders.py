@@ -165,7 +165,7 @@ def test_griffin_lim_is_the_one_of_dsp() -> None:
 
 def test_our_own_vocoder_gets_the_mel_as_it_is(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    model = build_model(small_card("vocoder", arch={"wave": {"width": 16}})).eval()
+    model = build_model(small_card("vocoder", arch={"wave": {"channels": [16, 8, 8, 4, 4]}})).eval()
     save_weights(model, tmp_path / "v.safetensors")
     mel = random_mel(5).clamp_min(-5.0)
     with torch.inference_mode():

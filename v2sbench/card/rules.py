@@ -56,7 +56,8 @@ def _wave_rules(card: Card) -> Iterator[tuple[bool, str]]:
     total = card.arch.mel.hop if card.family == "vocoder" else SAMPLES_PER_FRAME
     what = "arch.mel.hop" if card.family == "vocoder" else "the samples of a video frame"
     yield math.prod(wave.strides) == total, f"arch.wave.strides {wave.strides} must multiply to {total}, {what}"
-    yield wave.width % (1 << len(wave.strides)) == 0, "arch.wave.width must halve at each of arch.wave.strides"
+    stages = len(wave.strides)
+    yield len(wave.channels) == stages + 1, f"arch.wave.channels must be {stages + 1}, one more than arch.wave.strides"
     yield wave.kernel % 2 == 1, f"arch.wave.kernel must be odd, not {wave.kernel}"
     yield loss.power + loss.mfcc + loss.stft > 0, "one of loss.power, loss.mfcc, loss.stft must be positive"
     yield loss.l1 == 0, f"loss.l1 is for family mel; family {card.family} has power, mfcc, stft"

@@ -106,8 +106,8 @@ class DecoderArch:
 class WaveArch:
     """Waveform decoder: transposed convolutions, each followed by dilated residual units."""
 
-    width: int
-    """Channels before the first transposed convolution; every one of them halves it."""
+    channels: tuple[int, ...]
+    """Channels before the first stage and after each one."""
     strides: tuple[int, ...]
     """Upsampling of each stage. Their product is 960 (samples per video frame), or the mel hop in a vocoder."""
     kernel: int

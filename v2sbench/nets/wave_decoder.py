@@ -8,6 +8,8 @@ with strides multiplying to the mel hop, and `audio` its only modality, it is a 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -22,39 +24,38 @@ SLOPE = 0.2
 
 
 class ResidualUnit(nn.Module):
-    """Norm, leaky ReLU, dilated convolution, norm, leaky ReLU, pointwise convolution; added to the input."""
+    """Norm, leaky ReLU, dilated convolution, leaky ReLU, pointwise convolution; added to the input."""
 
     def __init__(self, channels: int, kernel: int, dilation: int, modalities: tuple[str, ...]) -> None:
         super().__init__()
-        self.norm1 = ModalityNorm(channels, modalities)
-        self.dilated = nn.Conv1d(
-            channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2), bias=False
-        )
-        self.norm2 = ModalityNorm(channels, modalities)
+        self.norm = ModalityNorm(channels, modalities)
+        self.dilated = nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel // 2))
         self.pointwise = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: Tensor, mask: Tensor | None, modality: str) -> Tensor:
         """x: (B, C, T); mask: (B, T) bool or None -> (B, C, T)."""
-        inner = self.dilated(functional.leaky_relu(self.norm1(x, mask, modality), SLOPE))
-        return x + self.pointwise(functional.leaky_relu(self.norm2(inner, mask, modality), SLOPE))  # type: ignore[no-any-return]
+        inner = self.dilated(functional.leaky_relu(self.norm(x, mask, modality), SLOPE))
+        if mask is not None:
+            inner = inner * mask[:, None]
+        return x + self.pointwise(functional.leaky_relu(inner, SLOPE))  # type: ignore[no-any-return]
 
 
 class Upsampling(nn.Module):
-    """Norm, leaky ReLU, transposed convolution by `stride` to half the channels, then the residual units."""
+    """Norm, leaky ReLU, transposed convolution by `stride`, then the residual units."""
 
-    def __init__(self, channels: int, stride: int, arch: WaveArch, modalities: tuple[str, ...]) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int, arch: WaveArch, modalities: tuple[str, ...]) -> None:
         super().__init__()
         self.stride = stride
-        self.norm = ModalityNorm(channels, modalities)
+        self.norm = ModalityNorm(inputs, modalities)
         self.transposed = nn.ConvTranspose1d(
-            channels, channels // 2, 2 * stride, stride, padding=stride // 2 + stride % 2, output_padding=stride % 2
+            inputs, outputs, 2 * stride, stride, padding=stride // 2 + stride % 2, output_padding=stride % 2
         )
         self.units = nn.ModuleList(
-            ResidualUnit(channels // 2, arch.kernel, dilation, modalities) for dilation in arch.dilations
+            ResidualUnit(outputs, arch.kernel, dilation, modalities) for dilation in arch.dilations
         )
 
     def forward(self, x: Tensor, mask: Tensor | None, modality: str) -> tuple[Tensor, Tensor | None]:
-        """x: (B, C, T); mask: (B, T) bool or None -> (B, C / 2, T stride) and the mask at that rate."""
+        """x: (B, inputs, T); mask: (B, T) bool or None -> (B, outputs, T stride) and the mask at that rate."""
         x = self.transposed(functional.leaky_relu(self.norm(x, mask, modality), SLOPE))
         mask = None if mask is None else mask.repeat_interleave(self.stride, dim=1)
         for unit in self.units:
@@ -67,13 +68,13 @@ class WaveDecoder(nn.Module):
 
     def __init__(self, inputs: int, arch: WaveArch, modalities: tuple[str, ...] = MODALITIES) -> None:
         super().__init__()
-        self.input = nn.Conv1d(inputs, arch.width, 7, padding=3)
+        self.input = nn.Conv1d(inputs, arch.channels[0], 7, padding=3)
         self.stages = nn.ModuleList(
-            Upsampling(arch.width >> index, stride, arch, modalities) for index, stride in enumerate(arch.strides)
+            Upsampling(before, after, stride, arch, modalities)
+            for (before, after), stride in zip(pairwise(arch.channels), arch.strides, strict=True)
         )
-        last = arch.width >> len(arch.strides)
-        self.norm = ModalityNorm(last, modalities)
-        self.output = nn.Conv1d(last, 1, 7, padding=3)
+        self.norm = ModalityNorm(arch.channels[-1], modalities)
+        self.output = nn.Conv1d(arch.channels[-1], 1, 7, padding=3)
 
     def forward(self, codes: Tensor, mask: Tensor | None, modality: str) -> Tensor:
         """codes: (B, T, inputs), zero outside; mask: (B, T) bool or None when all is valid -> (B, T x strides).
