@@ -1,9 +1,7 @@
-"""Sweeps: the files, the copies and what runs in them, the report and the plot."""
+"""Sweeps: the files, the copies and what runs in them; what comes out is in test_sweep_report.py."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import subprocess
@@ -11,52 +9,24 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests import fake_scores
 from tests.imports import ROOT
+from tests.small_sweep import SCRATCH, TUNED, small, small_project, write_yaml
 from tests.test_pipeline import stages
 from v2sbench import cli
 from v2sbench.card import Params, build, card_chain, load_card, load_params, read_yaml
 from v2sbench.corpora.synthetic import DemoSize
 from v2sbench.corpora.talker.cast import CAST, READERS, SEEN
 from v2sbench.runtime import CheckError, UseError, unit
-from v2sbench.sweeps import collect, console, csv_text, list_sweeps, markdown, plot, points, read_sweep, report, write
+from v2sbench.sweeps import collect, list_sweeps, read_sweep
 from v2sbench.sweeps.points import copy_tree, environment_of, prepare, reproduce, stage_of
 
 NAMES = list_sweeps(ROOT / "sweeps")
-TUNED, SCRATCH = "v2a-mel-s-speaker-tuned", "v2a-mel-s-speaker-scratch"
-
-
-def write_yaml(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8") as handle:
-        YAML(typ="safe", pure=True).dump(content, handle)
-
-
-def small(**changes) -> dict:
-    """A sweep of three points as it is written."""
-    content = {
-        "title": "Amount", "question": "How much?", "profile": "smoke", "split": "demo-seen", "systems": [TUNED],
-        "once": [SCRATCH], "reference": "all", "metrics": ["pesq_wb", "wer"],
-        "axis": {"label": "share", "scale": "log"},
-        "points": {
-            "1 %": {"value": 0.01, "params": {"override": {"a2a-mel-s": {"data": {"share": 0.01}}}}},
-            "10 %": {"value": 0.1, "params": {"override": {"a2a-mel-s": {"data": {"share": 0.1}}}}},
-            "all": {"value": 1.0},
-        },
-    }  # fmt: skip
-    return content | changes
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A project with cards, the smoke profile and the sweep `small`."""
-    (tmp_path / "models").symlink_to(ROOT / "models")
-    (tmp_path / "profiles").mkdir()
-    (tmp_path / "profiles" / "smoke.yaml").write_bytes((ROOT / "profiles" / "smoke.yaml").read_bytes())
-    write_yaml(tmp_path / "sweeps" / "small.yaml", small())
-    return tmp_path
+    return small_project(tmp_path)
 
 
 def refused(place: Path, content: dict) -> str:
@@ -310,162 +280,6 @@ def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, mo
     truths = [place / "build/sweeps/small" / name / "results/measured/demo-seen/ground-truth.jsonl"
               for name in ("1", "10", "all")]  # fmt: skip
     assert len({path.read_bytes() for path in truths}) == 1
-
-
-# ---------------------------------------------------------------- what comes out
-
-
-LEVELS = {"1 %": 0.45, "10 %": 0.50, "all": 0.70}
-
-
-@pytest.fixture
-def scored(place: Path) -> Path:
-    """Scores of every point of the sweep `small`, better with more audio; the scratch model as good as 10 %."""
-    for seed, (point, level) in enumerate(LEVELS.items()):
-        folder = place / "build/sweeps/small" / {"1 %": "1", "10 %": "10", "all": "all"}[point]
-        measured = folder / "results/measured/demo-seen"
-        fake_scores.write(measured, "ground-truth", fake_scores.scores(1.0, 40), vocoder="")
-        fake_scores.write(measured, TUNED, fake_scores.scores(level, 40, seed))
-        if point == "all":
-            fake_scores.write(measured, SCRATCH, fake_scores.scores(0.50, 40, 9))
-        else:
-            fake_scores.write(measured, "v2a-mel-s-speaker-frozen", fake_scores.scores(0.1, 40))  # not of the sweep
-    return place
-
-
-def test_rows_are_the_points_the_constant_systems_and_the_truth(scored):
-    found = collect(read_sweep("small", scored), scored)
-    assert list(found.rows) == [
-        ("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("all", SCRATCH), ("all", "ground-truth")
-    ]  # fmt: skip
-    values = [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
-    assert values == sorted(values)
-    assert [cells[:2] for cells in report.lines(found)][2:] == [["all", TUNED], ["", SCRATCH], ["", "ground-truth"]]
-
-
-def test_points_are_compared_with_the_reference_and_with_what_is_constant(scored):
-    found = collect(read_sweep("small", scored), scored)
-    sides = {(item.left, item.right) for item in found.contrasts}
-    assert sides == {
-        (("1 %", TUNED), ("all", TUNED)), (("10 %", TUNED), ("all", TUNED)),
-        (("1 %", TUNED), ("all", SCRATCH)), (("10 %", TUNED), ("all", SCRATCH)), (("all", TUNED), ("all", SCRATCH)),
-    }  # fmt: skip
-    said = {(item.metric, item.left[0], item.right[1]): item for item in found.contrasts}
-    assert len(said) == len(found.contrasts) == 10
-    assert said["pesq_wb", "1 %", TUNED].outcome == said["wer", "1 %", TUNED].outcome == "worse"
-    assert said["wer", "1 %", TUNED].comparison.difference > 0
-    assert said["pesq_wb", "all", SCRATCH].outcome == "better"
-    assert said["pesq_wb", "10 %", SCRATCH].outcome == "inconclusive"
-    assert all(item.p_adjusted >= item.comparison.p for item in found.contrasts)
-    assert any(item.p_adjusted > item.comparison.p for item in found.contrasts), "corrected over the whole sweep"
-
-
-def test_what_was_scored_otherwise_is_not_compared(scored):
-    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
-    fake_scores.write(measured, TUNED, fake_scores.scores(0.45, 40), protocol="another-1")
-    found = collect(read_sweep("small", scored), scored)
-    odd = [item for item in found.contrasts if item.left[0] == "1 %"]
-    assert {item.why_not.split(":")[0] for item in odd} == {"protocol differs"}
-    assert "not comparable: protocol differs" in markdown(found)
-    assert all(item.outcome for item in found.contrasts if item.left[0] != "1 %")
-
-
-def test_a_metric_that_failed_everywhere_leaves_its_cells_empty(scored):
-    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
-    lines = [
-        {**{k: v for k, v in line.items() if k != "pesq_wb"}, "status": "partial", "errors": {"pesq_wb": "no-speech"}}
-        for line in fake_scores.scores(0.45, 40)
-    ]
-    fake_scores.write(measured, TUNED, lines)
-    found = collect(read_sweep("small", scored), scored)
-    assert report.lines(found)[0][2] == ""
-    assert report.lines(found)[0][-1] == "40"
-    assert "no utterance has a value of both" in markdown(found)
-    write(found, scored / "out")
-
-
-def test_the_page_says_what_was_varied(scored):
-    text = markdown(collect(read_sweep("small", scored), scored))
-    assert text.startswith("<!-- Generated by `v2sbench sweep small`; do not edit. -->\n\n# Amount\n\nHow much?\n")
-    assert "- 1 %: `override.a2a-mel-s.data.share = 0.01`\n" in text
-    assert "- all: the profile as it is\n" in text
-    assert "![Amount](small.png)" in text
-    assert "reference point: all" in text
-    assert console(collect(read_sweep("small", scored), scored)).startswith("Amount: How much?\n")
-
-
-def test_few_utterances_decide_nothing(scored):
-    for folder in (scored / "build/sweeps/small").iterdir():
-        for path in (folder / "results/measured/demo-seen").glob("*.jsonl"):
-            path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:8]), encoding="utf-8")
-    found = collect(read_sweep("small", scored), scored)
-    assert {item.outcome for item in found.contrasts} == {"inconclusive"}
-    assert "inconclusive (fewer than 20 utterances)" in markdown(found)
-
-
-def test_the_csv_has_values_and_differences(scored):
-    found = collect(read_sweep("small", scored), scored)
-    lines = list(csv.DictReader(io.StringIO(csv_text(found))))
-    values = {(line["point"], line["system"], line["metric"]): line for line in lines if not line["against_system"]}
-    assert set(values) == {
-        (point, system, metric)
-        for point, system in [("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("", SCRATCH), ("", "ground-truth")]
-        for metric in ("pesq_wb", "wer")
-    }
-    cell = found.rows["10 %", TUNED].cells["wer"]
-    line = values["10 %", TUNED, "wer"]
-    assert (float(line["swept"]), float(line["value"]), int(line["n"])) == (0.1, pytest.approx(cell.value), 40)
-    assert (line["asr"], values["10 %", TUNED, "pesq_wb"]["asr"]) == (fake_scores.ASR, "")
-    differences = [line for line in lines if line["against_system"]]
-    assert len(differences) == len(found.contrasts)
-    assert {(line["against_point"], line["against_system"]) for line in differences} == {("all", TUNED), ("", SCRATCH)}
-    assert all(float(line["low"]) <= float(line["value"]) <= float(line["high"]) for line in differences)
-
-
-def test_the_same_scores_make_the_same_files(scored):
-    found = collect(read_sweep("small", scored), scored)
-    for out in ("one", "two"):
-        assert write(found, scored / out) == scored / out / "small.md"
-    for ending in ("md", "csv", "png"):
-        first, second = ((scored / out / f"small.{ending}").read_bytes() for out in ("one", "two"))
-        assert first == second
-    assert first.startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(("scale", "expected"), [("log", [0.01, 0.1, 1.0]), ("value", [0.01, 0.1, 1.0]),
-                                                 ("category", [0.0, 1.0, 2.0])])  # fmt: skip
-def test_points_stand_where_the_axis_says(scored, scale, expected):
-    write_yaml(scored / "sweeps" / "small.yaml", small(axis={"label": "share", "scale": scale}))
-    sweep = read_sweep("small", scored)
-    assert list(plot.places(sweep).values()) == expected
-    plot.draw(sweep, collect(sweep, scored).rows, scored / f"{scale}.png")
-
-
-def test_the_plot_draws_points_bars_and_levels(scored, monkeypatch):
-    from matplotlib.figure import Figure
-
-    figures = []
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (figures.append(self), Path(path).write_bytes(b"")))
-    found = collect(read_sweep("small", scored), scored)
-    plot.draw(found.sweep, found.rows, scored / "plot.png")
-    panel, other = figures[0].axes
-    assert panel.get_xscale() == "log"
-    assert [text.get_text() for text in panel.get_xticklabels()] == list(LEVELS)
-    (bars,) = panel.containers
-    drawn = list(bars.lines[0].get_ydata())
-    assert drawn == [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
-    level = found.rows["all", SCRATCH].cells["pesq_wb"].value
-    assert any(list(line.get_ydata()) == [level, level] for line in panel.lines)
-    assert "lower is better" in other.get_title()
-    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == [SCRATCH, TUNED]
-
-
-def test_collect_alone_runs_nothing(scored, monkeypatch, capsys):
-    monkeypatch.chdir(scored)
-    monkeypatch.setattr(points.subprocess, "run", lambda *_, **__: pytest.fail("ran something"))
-    assert cli.main(["sweep", "small", "--collect"]) == 0
-    assert "sweep: results/sweeps/small.md (and .csv, .png)" in capsys.readouterr().out
-    assert (scored / "results/sweeps/small.csv").is_file()
 
 
 def test_a_point_has_its_profile_and_the_common_cache(place):
