@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tests.small import SMALL
-from v2sbench.card import Card, card_from_json, load_card, merge
+from tests.small import SMALL, small_params
+from v2sbench.card import Card, Params, card_from_json, load_card, merge
 from v2sbench.identity import DIMENSIONS
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.nets.model import SpeechModel
@@ -32,6 +33,12 @@ def small_variant(name: str, **sections: Any) -> Card:
     card = load_card(name)
     small = SMALL if card.family == "mel" else SMALL_WAVE
     return card_from_json(json.dumps(merge(merge(json.loads(card.json()), small), sections)))
+
+
+def wave_params(**train: Any) -> Params:
+    """`small_params` with small networks of the wave family and of the vocoder beside the mel family's."""
+    section, params = merge(SMALL_WAVE, {"train": train}), small_params(**train)
+    return replace(params, override={**params.override, "wave": section, "vocoder": section})
 
 
 def source_of(card: Card, frames: int = FRAMES, batch: int = BATCH) -> Tensor:

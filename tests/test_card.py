@@ -86,7 +86,7 @@ def test_bad_values_are_named_by_their_dotted_key(override: dict[str, Any], mess
         ("a2a-mel-s", {"arch": {"decoder": None}}, "family mel needs the section arch.decoder"),
         ("a2a-wave", {"arch": {"wave": {"strides": [8, 6, 5, 5]}}}, "must multiply to 960, the samples of a video"),
         ("vocoder", {"arch": {"wave": {"strides": [8, 6, 5, 4]}}}, "must multiply to 300, arch.mel.hop"),
-        ("a2a-wave", {"arch": {"wave": {"width": 24}}}, "arch.wave.width must halve at each of arch.wave.strides"),
+        ("a2a-wave", {"arch": {"wave": {"channels": [24]}}}, "arch.wave.channels must be 5, one more than"),
         ("a2a-wave", {"arch": {"wave": {"kernel": 4}}}, "arch.wave.kernel must be odd, not 4"),
         ("a2a-wave", {"loss": {"l1": 1.0}}, "loss.l1 is for family mel; family wave has power, mfcc, stft"),
         ("a2a-wave", {"loss": {"power": 0, "mfcc": 0, "stft": 0}}, "one of loss.power, loss.mfcc, loss.stft must be"),

@@ -24,7 +24,7 @@ from v2sbench.nets.temporal import TemporalModule
 from v2sbench.nets.wave_decoder import Upsampling
 
 CARDS = list_cards(ROOT / "models")
-WAVE = WaveArch(width=16, strides=(5,), kernel=3, dilations=(1, 9))
+WAVE = WaveArch(channels=(16, 8), strides=(5,), kernel=3, dilations=(1, 9))
 
 
 def flattened(content: dict[str, Any], path: str = "") -> dict[str, Any]:
@@ -134,7 +134,7 @@ def test_transposed_and_dilated_convolutions_are_counted(device: str) -> None:
     class Wrapped(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stage = Upsampling(16, 5, WAVE, ("audio",))
+            self.stage = Upsampling(16, 8, 5, WAVE, ("audio",))
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.stage(x, None, "audio")[0]  # type: ignore[no-any-return]

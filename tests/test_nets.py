@@ -103,7 +103,7 @@ def test_transfer_takes_the_decoder_and_starts_the_video_statistics(name: str) -
 @pytest.mark.parametrize("other", ["a2a-mel-s", "a2a-wave", "vocoder"])
 @pytest.mark.parametrize("name", [TUNED, "v2a-wave-speaker-tuned"])
 def test_transfer_refuses_another_shape_or_family(name: str, other: str) -> None:
-    wider = {"decoder": {"dim": 32}} if other == "a2a-mel-s" else {"wave": {"width": 32}}
+    wider = {"decoder": {"dim": 32}} if other == "a2a-mel-s" else {"wave": {"channels": [32, 8, 8, 4, 4]}}
     with pytest.raises(UseError, match=f"the decoder of {other} does not fit {name}"):
         transfer_decoder(build_model(small_variant(name)), build_model(small_variant(other, arch=wider)))
 
@@ -175,7 +175,8 @@ def test_a_vocoder_makes_hop_samples_of_a_mel_frame(frames: int) -> None:
 
 @pytest.mark.parametrize("strides", [[8, 6, 5, 4], [960], [5, 3, 64], [2, 480], [15, 64]])
 def test_any_strides_of_a_frame_keep_the_law(strides: list[int]) -> None:
-    card = small_variant("a2a-wave", arch={"wave": {"strides": strides}})
+    channels = [16, 8, 12, 4, 4][: len(strides) + 1]
+    card = small_variant("a2a-wave", arch={"wave": {"strides": strides, "channels": channels}})
     model = build_model(card).eval()
     with torch.inference_mode():
         wave, _ = model(source_of(card, 3, 1), identity_of(card, 1), torch.tensor([3]))

@@ -325,7 +325,7 @@ def test_in_a_still_the_face_is_level_and_of_one_size(scale, degrees):
         cv2.circle(picture, (round(x), round(y)), max(2, round(4 * scale)), 255, -1)
     bright = roi.face_still(picture, roi.from_landmarks(points[None], 1)[0]) > 140
     left, right = (np.argwhere(half).mean(axis=0) for half in (bright[:, :96], bright[:, 96:]))
-    np.testing.assert_allclose([left, right + [0, 96]], [(67.2, 60), (67.2, 132)], atol=1.6)
+    np.testing.assert_allclose([left, right + np.array([0, 96])], [(67.2, 60), (67.2, 132)], atol=1.6)
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.3, 5.0])

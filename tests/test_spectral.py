@@ -117,11 +117,11 @@ def magnitude(wave: NDArray[np.float64], size: int, hop: int, window: int) -> ND
     shape = np.pad(hann, (left, size - window - left))
     padded = np.pad(wave, size // 2)
     frames = [padded[start : start + size] * shape for start in range(0, len(wave) + 1, hop)]
-    return np.abs(np.fft.rfft(np.stack(frames), axis=1))
+    return np.abs(np.fft.rfft(np.stack(frames), axis=1)) * 4 / window
 
 
 def slaney_bank() -> NDArray[np.float64]:
-    """(513, 80) triangles of Slaney's auditory toolbox: linear to 1 kHz, then 27 steps a factor 6.4; unit area."""
+    """(513, 80) triangles of Slaney's auditory toolbox: linear to 1 kHz, then 27 steps a factor 6.4; unit sum."""
 
     def hertz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
@@ -131,7 +131,8 @@ def slaney_bank() -> NDArray[np.float64]:
     bins = np.arange(POWER[0] // 2 + 1) * RATE / POWER[0]
     rising = (bins[:, None] - edges[:-2]) / np.diff(edges)[:-1]
     falling = (edges[2:] - bins[:, None]) / np.diff(edges)[1:]
-    return np.maximum(0, np.minimum(rising, falling)) * 2 / (edges[2:] - edges[:-2])  # type: ignore[no-any-return]
+    triangles = np.maximum(0, np.minimum(rising, falling))
+    return triangles / triangles.sum(axis=0)  # type: ignore[no-any-return]
 
 
 def by_hand(predicted: NDArray[np.float64], target: NDArray[np.float64]) -> dict[str, float]:

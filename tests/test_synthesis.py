@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.small import small_params
+from tests.small_wave import wave_params
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.media import SAMPLES_PER_FRAME, read_wav
 from v2sbench.nets.model import weights_path
@@ -23,7 +24,8 @@ SCRATCH = "v2a-mel-s-speaker-scratch"
 
 @pytest.mark.parametrize("system", REFERENCES)
 def test_reference_systems_cover_the_test_clips_with_lawful_lengths(project: Path, system: str) -> None:
-    folder = synth(system, "toy", params=small_params())
+    folder, vocoder = synth(system, "toy", params=small_params())
+    assert vocoder == ("griffin-lim" if system == "griffin-lim" else "")
     assert folder == audio_folder("toy", system)
     table = read_split(Path("splits/toy"))
     wanted = {f"{row.id}.wav" for row in table.subset("test")}
@@ -47,7 +49,7 @@ def test_the_same_system_gives_the_same_bytes(project: Path) -> None:
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
     for system in ("griffin-lim", "noise"):
-        folders = [synth(system, "toy", params=small_params(), out=Path(f"{system}{turn}")) for turn in range(2)]
+        folders = [synth(system, "toy", params=small_params(), out=Path(f"{system}{turn}"))[0] for turn in range(2)]
         assert digest(folders[0]) == digest(folders[1])
 
 
@@ -57,7 +59,8 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
         synth(SCRATCH, "toy", params=params)
     assert not audio_folder("toy", SCRATCH).exists()
     weights = train_variant(SCRATCH, "toy", params=params)
-    folder = synth(SCRATCH, "toy", params=params)
+    folder, vocoder = synth(SCRATCH, "toy", params=params)
+    assert vocoder == "griffin-lim"
     assert len(list(folder.rglob("*.wav"))) == len(read_split(Path("splits/toy")).subset("test"))
     fake_grid(project / "grid")
     video = next((project / "grid").rglob("*.mpg"))
@@ -68,6 +71,40 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
     waves = [read_wav(Path(name))[0] for name in ("mean.wav", "voice.wav")]
     assert [len(wave) for wave in waves] == [75 * SAMPLES_PER_FRAME] * 2
     assert not np.array_equal(*waves)
+    with pytest.raises(UseError, match="from a speaker embedding and has no use for --face"):
+        speak(video, weights, Path("face.wav"), landmarks=landmarks, face=Path("x.png"))
+
+
+@pytest.mark.parametrize("identity", ["speaker", "face"])
+def test_a_waveform_model_speaks_without_a_vocoder(project: Path, identity: str) -> None:
+    variant, params = f"v2a-wave-{identity}-scratch", wave_params(steps=2)
+    weights = train_variant(variant, "toy", params=params)
+    folder, vocoder = synth(variant, "toy", params=params)
+    assert vocoder == ""
+    for row in read_split(Path("splits/toy")).subset("test"):
+        wave, rate = read_wav(folder / f"{row.id}.wav")
+        assert (rate, len(wave)) == (24_000, SAMPLES_PER_FRAME * row.frames)
+    if identity == "face":
+        with pytest.raises(UseError, match="from a face embedding and has no use for --voice"):
+            speak(Path("x.mpg"), weights, Path("x.wav"), voice=Path("x.wav"))
+
+
+def test_copy_synthesis_through_a_vocoder_of_our_own(project: Path) -> None:
+    """By its card's name from where training put it, or any by path; and as the vocoder of a mel model."""
+    params = wave_params(steps=2)
+    weights = train_variant("vocoder", "toy", params=params)
+    folder, label = synth("copy-vocoder", "toy", params=params)
+    again, same = synth("copy-mine", "toy", params=params, vocoder=str(weights))
+    assert label == same == f"vocoder:{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
+    rows = read_split(Path("splits/toy")).subset("test")
+    for row in rows:
+        waves = [read_wav(place / f"{row.id}.wav")[0] for place in (folder, again)]
+        assert np.array_equal(*waves)
+        assert len(waves[0]) == SAMPLES_PER_FRAME * row.frames
+    train_variant(SCRATCH, "toy", params=params)
+    spoken, named = synth(SCRATCH, "toy", params=params, vocoder=str(weights))
+    assert named == label
+    assert len(list(spoken.rglob("*.wav"))) == len(rows)
 
 
 def test_wrong_use_is_one_clear_line(project: Path) -> None:
@@ -79,8 +116,18 @@ def test_wrong_use_is_one_clear_line(project: Path) -> None:
     ):
         with pytest.raises(UseError, match=message):
             synth(system, split, params=params)
-    with pytest.raises(UseError, match="unknown vocoder 'hifigan'"):
-        synth("noise", "toy", params=params, vocoder="hifigan")
+    for system, vocoder, message in (
+        ("noise", "griffin-lim", "noise takes no --vocoder"),
+        ("griffin-lim", "g_1", "for copy synthesis through g_1: synth copy-NAME"),
+        ("copy-x", "hifigan", "unknown vocoder 'hifigan'"),
+        ("copy-vocodr", None, "did you mean 'vocoder'"),
+        ("copy-vocoder", None, "run: v2sbench train vocoder --split toy"),
+        (SCRATCH, "grifin-lim", "did you mean 'griffin-lim'"),
+        ("v2a-wave-speaker-scratch", "griffin-lim", "makes waveforms itself and takes no --vocoder"),
+    ):
+        with pytest.raises(UseError, match=message):
+            synth(system, "toy", params=params, vocoder=vocoder)
+        assert not audio_folder("toy", system).exists()
     with pytest.raises(UseError, match="which hears"):
         speak(Path("x.mpg"), train_variant("a2a-mel-s", "toy", params=params), Path("x.wav"))
     assert weights_path("a2a-mel-s", "toy").exists()

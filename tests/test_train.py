@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.small import small_card, small_params, small_split
-from tests.small_wave import SMALL_WAVE
+from tests.small_wave import wave_params
 from v2sbench.batches import Batches, augment, centre_crop, read_ahead
 from v2sbench.card import Data, Params, load_card, merge
 from v2sbench.nets.model import load_weights, weights_path
@@ -31,13 +31,6 @@ SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "t
 WAVE = "v2a-wave-face-scratch"
 
 
-def params_of(**train: object) -> Params:
-    """`small_params` with small networks of the wave family and of the vocoder beside the mel family's."""
-    section = merge(SMALL_WAVE, {"train": train})
-    params = small_params(**train)
-    return replace(params, override={**params.override, "wave": section, "vocoder": section})
-
-
 def batches(variant: str, params: Params, subset: str = "train") -> Batches:
     table = read_split(Path("splits/toy"))
     return Batches(table, Clips(table.clips), load_card(variant, params), params.seed, subset)
@@ -49,7 +42,7 @@ def same(one: torch.Tensor | None, other: torch.Tensor | None) -> bool:
 
 @pytest.mark.parametrize("variant", ["a2a-mel-s", SCRATCH, WAVE, "vocoder"])
 def test_a_batch_is_a_function_of_its_step(project: Path, variant: str) -> None:
-    first, second = (batches(variant, params_of()) for _ in range(2))
+    first, second = (batches(variant, wave_params()) for _ in range(2))
     ahead = dict(enumerate(read_ahead(first, 4, 9), start=4))
     for step in (8, 4, 6):
         again = second.at(step)
@@ -143,7 +136,7 @@ def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
 
 @pytest.mark.parametrize("variant", ["a2a-mel-s", WAVE, "vocoder"])
 def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -> None:
-    params = params_of(steps=8)
+    params = wave_params(steps=8)
     whole = train_variant(variant, "toy", params=params, out=Path("whole.safetensors"), resume=False)
     card = load_card(variant, params)
     table = read_split(Path("splits/toy"))
@@ -183,7 +176,7 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("model", ["mel-s", "wave"])
 @pytest.mark.parametrize("identity", ["speaker", "face"])
 def test_the_three_initialisations(project: Path, model: str, identity: str) -> None:
-    params, variant = params_of(steps=5), f"v2a-{model}-{identity}"
+    params, variant = wave_params(steps=5), f"v2a-{model}-{identity}"
     with pytest.raises(UseError, match=f"v2sbench train a2a-{model} --split toy"):
         train_variant(f"{variant}-tuned", "toy", params=params)
     given_decoder = load_weights(train_variant(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
@@ -202,11 +195,11 @@ def test_the_three_initialisations(project: Path, model: str, identity: str) -> 
 @pytest.mark.parametrize(("variant", "term"), [("a2a-mel-s", "l1"), (WAVE, "power")])
 def test_a_loss_that_is_no_number_stops_the_run(project: Path, variant: str, term: str) -> None:
     with pytest.raises(UseError, match=rf"{variant}: ({term}|gradient_norm) is (nan|inf) at step \d+; lower train.lr"):
-        train_variant(variant, "toy", params=params_of(steps=30, lr=1e30, clip_norm=1e30))
+        train_variant(variant, "toy", params=wave_params(steps=30, lr=1e30, clip_norm=1e30))
 
 
 def test_the_adversary_enters_when_the_card_says(project: Path) -> None:
-    params = params_of(steps=10, log_every=1)
+    params = wave_params(steps=10, log_every=1)
     run = Run(load_card(WAVE, params), batches(WAVE, params), None, params)
     terms = [set(run.train_step(batch)) for batch in read_ahead(run.batches, 0, 10)]
     reconstruction = {"power", "mfcc", "stft", "gradient_norm"}

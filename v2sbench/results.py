@@ -236,7 +236,7 @@ def group_of(system: str) -> str:
     """The group that a measured system's row stands in; models that hear the speech are ceilings."""
     if Variant.of(system):
         return "variant"
-    if system in CEILINGS or system.startswith("a2a-"):
+    if system in CEILINGS or system.startswith(("a2a-", "copy-")):
         return "ceiling"
     return "floor" if system in FLOORS else "system"
 

@@ -18,7 +18,7 @@ from v2sbench.media import RATE
 __all__ = ["SpectralLosses"]
 
 FLOOR = 1e-4
-"""Smallest magnitude before a logarithm: 80 dB under a full-scale window, so that silence does not rule the loss."""
+"""Smallest magnitude before a logarithm: 80 dB under full scale, so that neither dither nor silence rules a loss."""
 POWER = (1024, 240, 600)
 """FFT size, hop and window in samples of the power and MFCC terms: 10 ms and 25 ms, as in speech recognition."""
 RESOLUTIONS = ((512, 50, 240), (1024, 120, 600), (2048, 240, 1200))
@@ -35,10 +35,8 @@ class SpectralLosses(nn.Module):
         self.wanted = [name for name in ("power", "mfcc", "stft") if getattr(weights, name) > 0]
         for size in {POWER[2], *(window for _, _, window in RESOLUTIONS)}:
             self.register_buffer(f"window{size}", torch.hann_window(size), persistent=False)
-        banks = torchaudio.functional.melscale_fbanks(
-            POWER[0] // 2 + 1, 0.0, RATE / 2, BANDS, RATE, norm="slaney", mel_scale="slaney"
-        )
-        self.register_buffer("banks", banks, persistent=False)
+        banks = torchaudio.functional.melscale_fbanks(POWER[0] // 2 + 1, 0.0, RATE / 2, BANDS, RATE, mel_scale="slaney")
+        self.register_buffer("banks", banks / banks.sum(dim=0), persistent=False)  # the mean magnitude of a band
         self.register_buffer("dct", torchaudio.functional.create_dct(CEPSTRA, BANDS, "ortho"), persistent=False)
 
     def forward(self, predicted: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -55,18 +53,21 @@ class SpectralLosses(nn.Module):
         return terms
 
     def _magnitude(self, wave: Tensor, size: int, hop: int, window: int) -> Tensor:
-        """(B, T) -> (B, 1 + T / hop, 1 + size / 2) magnitudes; windows are centred, over zeros at the ends."""
+        """(B, T) -> (B, 1 + T / hop, 1 + size / 2) magnitudes; windows are centred, over zeros at the ends.
+
+        In units of full scale: a sine of amplitude 1 has 1 at its peak.
+        """
         spectrum = torch.stft(
-            wave, size, hop, window, self.get_buffer(f"window{window}"), center=True, pad_mode="constant",
-            return_complex=True,
+            wave * (4.0 / window), size, hop, window, self.get_buffer(f"window{window}"), center=True,
+            pad_mode="constant", return_complex=True,
         )  # fmt: skip
         power = torch.view_as_real(spectrum).square().sum(dim=-1)
-        return (power + 1e-12).sqrt().transpose(1, 2)  # the root of zero has no gradient
+        return (power + 1e-14).sqrt().transpose(1, 2)  # the root of zero has no gradient
 
     def _cepstra(self, magnitude: Tensor) -> Tensor:
         """(B, N, size / 2 + 1) -> (B, N, 25)."""
-        cepstra: Tensor = _log(magnitude @ self.get_buffer("banks")) @ self.get_buffer("dct")
-        return cepstra
+        bands: Tensor = magnitude @ self.get_buffer("banks")
+        return _log(bands) @ self.get_buffer("dct")
 
     def _stft(self, predicted: Tensor, target: Tensor, size: int, hop: int, window: int) -> Tensor:
         """Spectral convergence plus the mean absolute difference of log magnitudes (natural), at one resolution."""

@@ -8,76 +8,75 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.small import small_card
+from tests.small_wave import identity_of, small_variant, source_of
 from v2sbench.card import list_cards, load_card, read_yaml
 from v2sbench.dsp import mel_frames
 from v2sbench.media import SAMPLES_PER_FRAME
-from v2sbench.nets.model import MelModel
+from v2sbench.nets.model import build_model
 
 CARDS = list_cards()
+VOCODERS = ("vocoder",)
+MODELS = ("wave", "mel-s", "mel-m")
+VARIANTS = [name for name in CARDS if name not in VOCODERS]
 
 
-def source_of(model: MelModel, frames: int) -> torch.Tensor:
-    if model.modality == "video":
-        return torch.randint(0, 256, (1, frames, 88, 88), dtype=torch.uint8)
-    return torch.rand(1, frames * SAMPLES_PER_FRAME) - 0.5
+def test_the_21_variants_are_all_there() -> None:
+    expected = {f"a2a-{model}" for model in MODELS} | {
+        f"v2a-{model}-{identity}-{init}"
+        for model in MODELS for identity in ("speaker", "face") for init in ("scratch", "frozen", "tuned")
+    }  # fmt: skip
+    assert len(expected) == 21
+    assert set(VARIANTS) == expected
 
 
-def test_the_mel_variants_are_all_there() -> None:
-    expected = {f"a2a-mel-{size}" for size in "sm"} | {
-        f"v2a-mel-{size}-speaker-{init}" for size in "sm" for init in ("scratch", "frozen", "tuned")
-    }
-    assert expected <= set(CARDS)
-
-
-@pytest.mark.parametrize("name", CARDS)
-def test_name_says_source_and_identity(name: str) -> None:
+@pytest.mark.parametrize("name", VARIANTS)
+def test_name_says_family_source_identity_and_start(name: str) -> None:
     card = load_card(name)
+    assert card.family == ("wave" if "-wave" in name else "mel")
     assert card.source == ("audio" if name.startswith("a2a") else "video")
+    assert card.identity == ("face" if "-face-" in name else "speaker")
     assert (card.init is not None) == name.endswith(("tuned", "frozen"))
+    assert card.freeze == (("decoder",) if name.endswith("frozen") else ())
     if card.init is not None:
-        assert load_card(card.init).arch.decoder == card.arch.decoder
+        given = load_card(card.init)
+        assert (given.family, given.source, given.arch) == (card.family, "audio", card.arch)
 
 
-@pytest.mark.parametrize("name", CARDS)
-def test_every_value_of_the_file_has_its_reason(name: str) -> None:
-    """A number of a section carries `# assumed: why`, or is bookkeeping or switched off."""
-    for line in Path(f"models/{name}.yaml").read_text(encoding="utf-8").splitlines():
-        key = line.split(":")[0].strip()
-        if line.startswith("  ") and line.partition(":")[2].split("#")[0].strip() and not key.endswith("_every"):
-            assert "# assumed:" in line or "# as above" in line or "# no pictures" in line, line
-
-
-@pytest.mark.parametrize("size", ["s", "m"])
-def test_tuned_is_scratch_with_init_and_frozen_is_tuned_with_freeze(size: str) -> None:
-    scratch, tuned, frozen = (load_card(f"v2a-mel-{size}-speaker-{init}") for init in ("scratch", "tuned", "frozen"))
-    assert dataclasses.replace(scratch, name=tuned.name, init=f"a2a-mel-{size}") == tuned
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("identity", ["speaker", "face"])
+def test_tuned_is_scratch_with_init_and_frozen_is_tuned_with_freeze(model: str, identity: str) -> None:
+    names = [f"v2a-{model}-{identity}-{init}" for init in ("scratch", "tuned", "frozen")]
+    scratch, tuned, frozen = (load_card(name) for name in names)
+    assert dataclasses.replace(scratch, name=tuned.name, init=f"a2a-{model}") == tuned
     assert dataclasses.replace(tuned, name=frozen.name, freeze=("decoder",)) == frozen
-    assert read_yaml_keys(f"v2a-mel-{size}-speaker-tuned") == {"base", "init"}
-    assert read_yaml_keys(f"v2a-mel-{size}-speaker-frozen") == {"base", "freeze"}
+    assert [set(read_yaml(Path(f"models/{name}.yaml"))) for name in names[1:]] == [{"base", "init"}, {"base", "freeze"}]
 
 
-def read_yaml_keys(name: str) -> set[str]:
-    return set(read_yaml(Path(f"models/{name}.yaml")))
+@pytest.mark.parametrize("model", MODELS)
+def test_face_differs_from_speaker_in_its_identity_alone(model: str) -> None:
+    speaker, face = (load_card(f"v2a-{model}-{identity}-scratch") for identity in ("speaker", "face"))
+    assert dataclasses.replace(speaker, name=face.name, identity="face") == face
 
 
-@pytest.mark.parametrize("name", CARDS)
+@pytest.mark.parametrize("name", VARIANTS)
 def test_law_of_lengths(name: str) -> None:
-    model = MelModel(small_card(name)).eval()
+    model = build_model(small_variant(name)).eval()
     for frames in (1, 7, 29, 75):
         with torch.inference_mode():
-            mel, mask = model(source_of(model, frames), torch.rand(1, 256), torch.tensor([frames]))
-        assert mel.shape == (1, mel_frames(frames, 300), 80)
+            source, identity = source_of(model.card, frames, 1), identity_of(model.card, 1)
+            output, mask = model(source, identity, torch.tensor([frames]))
+        wanted = (frames * SAMPLES_PER_FRAME,) if model.card.family == "wave" else (mel_frames(frames, 300), 80)
+        assert output.shape == (1, *wanted)
         assert bool(mask.all())
 
 
 @pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", ["a2a-mel-s", "v2a-mel-s-speaker-scratch"])
+@pytest.mark.parametrize("name", ["a2a-mel-s", "v2a-mel-s-speaker-scratch", "a2a-wave", "v2a-wave-face-scratch"])
 def test_padding_changes_nothing(name: str, training: bool) -> None:
     """A clip beside a longer batch-mate comes out as it does alone; in training the two form the same statistics."""
     torch.manual_seed(0)
-    model = MelModel(small_card(name)).train(training)
-    source, identity = source_of(model, 12), torch.rand(1, 256)
+    model = build_model(small_variant(name)).train(training)
+    source, identity = source_of(model.card, 12, 1), identity_of(model.card, 1)
     with torch.no_grad():
         alone, _ = model(source, identity, torch.tensor([12]))
         unit = source.shape[1] // 12
@@ -91,7 +90,7 @@ def test_padding_changes_nothing(name: str, training: bool) -> None:
 def test_paper_sizes() -> None:
     """SVTS's unofficial re-implementation counts 27.3 M and 43.1 M parameters for the whole S and M model."""
     millions = [
-        sum(p.numel() for p in MelModel(load_card(f"v2a-mel-{size}-speaker-scratch")).parameters()) / 1e6
+        sum(p.numel() for p in build_model(load_card(f"v2a-mel-{size}-speaker-scratch")).parameters()) / 1e6
         for size in "sm"
     ]
     assert millions[0] == pytest.approx(27.3, rel=0.15)

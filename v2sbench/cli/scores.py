@@ -115,7 +115,7 @@ def _own_name(args: argparse.Namespace) -> str:
     name: str = args.name or args.wavs.resolve().name
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise UseError(f"{name!r} cannot name a system (letters, digits, . _ -); give --name NAME")
-    if args.split and (name in REFERENCES or name.startswith(("a2a-", "v2a-"))):
+    if args.split and (name in REFERENCES or name.startswith(("a2a-", "copy-", "v2a-"))):
         raise UseError(f"{name!r} is the name of one of this project's own systems; give --name NAME")
     return name
 
