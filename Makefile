@@ -1,13 +1,14 @@
 # make demo    the whole experiment on the embedded corpus, from nothing to a table
 # make test    linters, types and tests
 # make smoke   the same pipeline in a minute or three, in a copy under build/ (your params.yaml and results stay)
+# make matrix  every model with every identity and start on the embedded corpus (half an hour): results/matrix/
 # make sweep NAME=amount   one thing varied, e.g. the amount of pre-training audio: sweeps/, results/sweeps/
 # make paper   the paper's corpora and sizes; corpora under $V2S_DATA (default data/)
 # make env     only the environment: .venv with the locked packages and this project
 # make lint    ruff and mypy;  make lock   resolve requirements.lock anew;  make readme   write the tables of README.md and models/README.md
 
 .DELETE_ON_ERROR:
-.PHONY: demo env lint lock paper readme smoke sweep test
+.PHONY: demo env lint lock matrix paper readme smoke sweep test
 
 PYTHON ?= python3.11
 BIN := .venv/bin
@@ -44,6 +45,16 @@ smoke: env
 	@cd build/smoke && cp profiles/smoke.yaml params.yaml && rm -f dvc.lock && dvc config --local core.no_scm true && \
 	  export PYTHONPATH="$$PWD" && start=$$(date +%s) && dvc repro && middle=$$(date +%s) && v2sbench table --show && \
 	  dvc status && echo "v2sbench: smoke took $$(( middle - start )) s in build/smoke"
+
+# Both families, both identities, three starts: again in a copy, so that the demo's tables stay. A second call goes on.
+matrix: env
+	@mkdir -p build/matrix results/matrix
+	@git ls-files -z --cached --others --exclude-standard | grep -zvx dvc.lock | \
+	  xargs -0 cp --parents -t build/matrix
+	@cd build/matrix && cp profiles/matrix.yaml params.yaml && \
+	  dvc config --local core.no_scm true && export PYTHONPATH="$$PWD" && start=$$(date +%s) && dvc repro && \
+	  v2sbench table --show && cp results/tables/demo-seen.* ../../results/matrix/ && \
+	  echo "v2sbench: the matrix took $$(( $$(date +%s) - start )) s; its tables are in results/matrix"
 
 # Points run in copies under build/sweeps; a second call does only what is missing.
 sweep: env

@@ -172,7 +172,8 @@ def test_all_systems_are_scored_before_the_table(profile):
             f"v2a-{model}-{identity}-{start}"
             for model in params.models for identity in params.identities for start in ("scratch", "frozen", "tuned")
         }  # fmt: skip
-        assert scored == variants | {"ground-truth", *params.references}
+        copies = {f"copy-{vocoder}" for vocoder in params.vocoders}
+        assert scored == variants | copies | {"ground-truth", *params.references}
         assert f"results/measured/{name}" in found[f"table@{name}"]["deps"]
 
 
@@ -186,7 +187,7 @@ def test_params_is_a_profile():
 
 def test_profiles_have_the_same_keys():
     keys = {name: sorted(read_yaml(path)) for name, path in PROFILES.items()}
-    assert {"demo", "smoke", "paper"} <= set(keys)
+    assert {"demo", "smoke", "paper", "matrix"} <= set(keys)
     assert all(found == keys["demo"] for found in keys.values())
 
 
@@ -198,6 +199,7 @@ def test_profile_names_only_what_there_is(profile):
         assert split(name).corpus == section["corpus"]
         assert section["corpus"] in params.corpora
     assert {*params.v2a_splits, params.pretrain_split} == set(params.splits)
+    assert params.face_splits == (params.v2a_splits if "face" in params.identities else ())
     for name, source in params.corpora.items():
         if corpus(name).embedded:
             assert (ROOT / source).is_file()

@@ -66,13 +66,14 @@ class SpectralLosses(nn.Module):
 
     def _cepstra(self, magnitude: Tensor) -> Tensor:
         """(B, N, size / 2 + 1) -> (B, N, 25)."""
-        bands: Tensor = magnitude @ self.get_buffer("banks")
-        return _log(bands) @ self.get_buffer("dct")
+        return _log(magnitude @ self.get_buffer("banks")).matmul(self.get_buffer("dct"))
 
     def _stft(self, predicted: Tensor, target: Tensor, size: int, hop: int, window: int) -> Tensor:
         """Spectral convergence plus the mean absolute difference of log magnitudes (natural), at one resolution."""
         ours, theirs = (self._magnitude(wave, size, hop, window) for wave in (predicted, target))
-        convergence = torch.linalg.vector_norm(theirs - ours) / torch.linalg.vector_norm(theirs).clamp_min(FLOOR)
+        convergence: Tensor = torch.linalg.vector_norm(theirs - ours) / torch.linalg.vector_norm(theirs).clamp_min(
+            FLOOR
+        )
         return convergence + (ours.clamp_min(FLOOR).log() - theirs.clamp_min(FLOOR).log()).abs().mean()
 
 
