@@ -1,52 +1,67 @@
-"""Speed of the paths that a long run consists of. Nothing is asserted about time: machines differ.
+"""Speed and memory of the paths that a long run consists of. Nothing is asserted about time: machines differ.
 
-    pytest benchmarks/test_speed.py --benchmark-enable
+    pytest benchmarks/test_speed.py --benchmark-enable --benchmark-json speed.json [-k "paper and synthesis"]
 
-Without `--benchmark-enable` each path runs once, which checks that it works. `extra_info` of the scoring holds the
-ratio to what everybody does: one process, clip by clip, STOI and ESTOI each on their own.
+Without `--benchmark-enable` each path runs once, small, which checks that it works. The columns are pytest-benchmark's;
+the figures that count are each test's `extra_info`, in the JSON and, with `-s`, on the screen:
+
+    synthesis   real-time factor of one 3 s clip (below 1: faster than real time), each part's share, peak memory.
+                The identity embedding is not among them: it is made once a speaker
+    training    steps and seconds of speech per second, and how many times as fast other recipes than the plain one are
+                (fp32, eager). The recipes take turns, so that load on the machine meets all of them alike
+    loading     how many times as fast batches come as training takes them
+    scoring     how many times as fast as what everybody does: one process, clip by clip, STOI and ESTOI on their own
+
+V2S_SPEED_COMPILE=1 adds `torch.compile` to the recipes; its first step takes minutes.
 """
 
 from __future__ import annotations
 
-import io
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pesq
 import pystoi
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from v2sbench.card import load_card, load_params
+from benchmarks.speed_models import (
+    CARDS,
+    DEMO,
+    FRAMES,
+    Synthesis,
+    Training,
+    card_of,
+    clips_of_noise,
+    loader,
+    peak_memory,
+    recipes,
+    speechlike,
+)
+from v2sbench.card import Card, load_card
 from v2sbench.clips import Clips
 from v2sbench.dsp import LogMel
-from v2sbench.media import SAMPLES_PER_FRAME, encode_flac, write_wav
-from v2sbench.nets.model import MelModel
+from v2sbench.media import FPS, SAMPLES_PER_FRAME, write_wav
 from v2sbench.pcm import read_wav
 from v2sbench.scoring import score
-from v2sbench.shards import ShardWriter
 
-FRAMES = 75
-"""Length of a GRID clip: 3 s."""
-VARIANT = "v2a-mel-s-speaker-scratch"
 COUNT = 24
 """Clips that are scored."""
+TINY = (1, 5)
+"""Clips and frames of a batch that only shows that a step works."""
+CPU_AT_PAPER_SIZE = (1, 25)
+"""Clips and frames of a training batch there: a card's own would take a minute a step."""
+ROUNDS = 3
+"""Timed turns of each recipe, after one to warm up."""
 
-Wave = npt.NDArray[np.float32]
-
-
-def speechlike(seed: int) -> Wave:
-    """(960 x FRAMES,) syllables of noise with pauses between them: enough for PESQ to find utterances."""
-    draw = np.random.default_rng(seed)
-    seconds = np.arange(FRAMES * SAMPLES_PER_FRAME) / 24_000
-    loudness = np.clip(np.sin(2 * np.pi * 3 * seconds + draw.uniform(0, 6)), 0, 1)
-    wave: Wave = (0.2 * loudness * draw.standard_normal(len(seconds))).astype(np.float32)
-    return wave
+SPEEDS: dict[tuple[str, str, str], dict[str, float]] = {}
+"""(card, size, device) -> recipe -> seconds of speech that a second of training takes in, as far as measured."""
 
 
 @pytest.fixture(scope="module")
@@ -61,27 +76,145 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return root / "wavs", root / "refs"
 
 
-def measured(benchmark: BenchmarkFixture, function: Callable[..., Any], arguments: tuple[Any, ...] = ()) -> Any:
-    """Three rounds after one to warm up: for what takes seconds."""
-    return benchmark.pedantic(function, arguments, rounds=3, warmup_rounds=1)  # type: ignore[no-untyped-call]
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Clips:
+    """Prepared clips to load batches from."""
+    return clips_of_noise(tmp_path_factory.mktemp("clips"))
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> Iterator[torch.device]:
+    """Each device that is there, under the deterministic kernels that training asks for."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("PyTorch sees no GPU")
+    before, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    if not benchmark.enabled:
+        torch.set_num_threads(1)  # threads only wait for each other where the work is tiny
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    yield torch.device(request.param)
+    torch.use_deterministic_algorithms(before)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(params=["paper", "demo"])
+def size(request: pytest.FixtureRequest, benchmark: BenchmarkFixture) -> str:
+    """Sizes that are measured; paper size only where something is."""
+    if request.param == "paper" and not benchmark.enabled:
+        pytest.skip("paper size takes long; it runs with --benchmark-enable")
+    return str(request.param)
+
+
+@pytest.fixture(params=CARDS)
+def card(request: pytest.FixtureRequest, size: str) -> Card:
+    """The card at that size."""
+    found = card_of(request.param, size)
+    if found is None:
+        pytest.skip(f"{DEMO} has no override for {request.param}")
+    return found
+
+
+def measured(benchmark: BenchmarkFixture, function: Callable[..., Any], setup: Callable[[], None] | None = None) -> Any:
+    """Some rounds after one to warm up, `setup` before each: for what takes seconds. Once where nothing is measured."""
+    return benchmark.pedantic(function, setup=setup, rounds=ROUNDS, warmup_rounds=1)  # type: ignore[no-untyped-call]
+
+
+def told(benchmark: BenchmarkFixture, facts: dict[str, object]) -> None:
+    """Keep the facts with the test's times, rounded to three digits, and print them."""
+    rounded = {name: float(f"{fact:.3g}") if isinstance(fact, float) else fact for name, fact in facts.items()}
+    benchmark.extra_info.update(rounded)
+    print("", *(f"    {name}: {fact}" for name, fact in rounded.items()), sep="\n")
 
 
 @torch.inference_mode()
 def test_mel(benchmark: BenchmarkFixture) -> None:
-    arch = load_card(VARIANT).arch.mel
+    arch = load_card(CARDS[0]).arch.mel
     mel, batch = LogMel(arch), torch.from_numpy(np.stack([speechlike(seed) for seed in range(8)]))
     assert benchmark(mel, batch).shape == (8, -(-FRAMES * SAMPLES_PER_FRAME // arch.hop), arch.bands)
 
 
-@torch.inference_mode()
-def test_forward_of_the_profiles_model(benchmark: BenchmarkFixture) -> None:
-    """One 3 s clip through the model that params.yaml trains."""
-    card = load_card(VARIANT, load_params())
-    model = MelModel(card).eval()
-    crops = torch.zeros(1, FRAMES, card.data.crop, card.data.crop, dtype=torch.uint8)
-    identity, lengths = torch.zeros(1, card.arch.identity_dim), torch.tensor([FRAMES])
-    mel, _ = measured(benchmark, model, (crops, identity, lengths))
-    assert mel.shape[-1] == card.arch.mel.bands
+def test_synthesis(benchmark: BenchmarkFixture, card: Card, size: str, device: torch.device) -> None:
+    """One clip from crops, waveform or log-mel to samples."""
+    frames = FRAMES if benchmark.enabled else TINY[1]
+    synthesis = Synthesis(card, device, frames)
+    wave = measured(benchmark, synthesis)
+    assert wave.shape == (SAMPLES_PER_FRAME * frames,)
+    assert wave.abs().max() <= 1
+    if benchmark.stats is None:
+        return
+    whole, parts, speech = benchmark.stats.stats.median, synthesis.parts(), frames / FPS
+    del synthesis
+    told(
+        benchmark,
+        {
+            "real-time factor": whole / speech,
+            "real-time factor without vocoder": (whole - parts.get("griffin-lim", 0.0)) / speech,
+            **{f"share of {name}": spent / whole for name, spent in parts.items() if spent > 1e-3 * whole},
+            "peak memory (MiB)": peak_memory("synthesis", card, device, frames),
+            "threads": torch.get_num_threads(),
+        },
+    )
+
+
+def shape_of(card: Card, size: str, device: torch.device, enabled: bool) -> tuple[int, int]:
+    """Clips and frames of the training batches that are measured."""
+    if not enabled:
+        return TINY
+    return CPU_AT_PAPER_SIZE if size == "paper" and device.type == "cpu" else (card.train.batch, card.data.frames)
+
+
+def test_training(benchmark: BenchmarkFixture, card: Card, size: str, device: torch.device) -> None:
+    """Steps of the plain recipe, which are the ones in the table; before each of them one of every other recipe."""
+    shape = shape_of(card, size, device, bool(benchmark.enabled))
+    compiled = bool(benchmark.enabled) and os.environ.get("V2S_SPEED_COMPILE") == "1"
+    peak = peak_memory("training", card, device, *shape) if benchmark.enabled else 0.0
+    chosen = recipes(card, compiled)
+    if not benchmark.enabled:  # the first and the last show that all work
+        chosen = {name: recipe for name, recipe in chosen.items() if name in ("plain", [*chosen][-1])}
+    trainings = {name: Training(recipe, device, *shape) for name, recipe in chosen.items()}
+    plain = trainings["plain"]
+
+    def others() -> None:
+        for name, training in trainings.items():
+            if name != "plain":
+                training()
+
+    terms = measured(benchmark, plain, setup=others)
+    assert all(np.isfinite(value) for value in terms.values())
+    if benchmark.stats is None:
+        return
+    spent = {name: median(training.seconds[1:]) for name, training in trainings.items()}
+    SPEEDS[card.name, size, device.type] = {name: plain.speech / seconds for name, seconds in spent.items()}
+    told(
+        benchmark,
+        {
+            "clips": shape[0],
+            "frames": shape[1],
+            "steps per second": 1 / spent["plain"],
+            "seconds of speech per second": plain.speech / spent["plain"],
+            **{f"{name} / plain": spent["plain"] / spent[name] for name in spent if name != "plain"},
+            "peak memory of plain (MiB)": peak,
+            "threads": torch.get_num_threads(),
+        },
+    )
+
+
+def test_loading(benchmark: BenchmarkFixture, clips: Clips, card: Card, size: str, device: torch.device) -> None:
+    """Training batches of the card's size from the shards, by one thread, as training reads them."""
+    batches, steps = loader(clips, card), iter(range(1000))
+    batch = measured(benchmark, lambda: batches.at(next(steps)))
+    assert batch.wave.shape == (card.train.batch, SAMPLES_PER_FRAME * card.data.frames)
+    if benchmark.stats is None:
+        return
+    rate = card.train.batch * card.data.frames / FPS / benchmark.stats.stats.median
+    facts: dict[str, object] = {"seconds of speech per second": rate, "clips": card.train.batch}
+    speeds = SPEEDS.get((card.name, size, device.type))
+    if speeds is None:
+        facts["loader / training"] = "unknown: select test_training too"
+    else:
+        facts |= {"loader / training, plain": rate / speeds["plain"]}
+        facts |= {"loader / training, fastest recipe": rate / max(speeds.values())}
+    told(benchmark, facts)
 
 
 def serial(wavs: Path, refs: Path) -> list[tuple[float, ...]]:
@@ -119,22 +252,15 @@ def test_scoring_against_the_serial_loop(
         start = time.perf_counter()
         serial(wavs, refs)
         spent = time.perf_counter() - start
-        benchmark.extra_info["serial loop / ours"] = round(spent / benchmark.stats.stats.median, 2)
+        told(benchmark, {"serial loop / ours": spent / benchmark.stats.stats.median})
 
 
-def test_loader(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+def test_crop(benchmark: BenchmarkFixture, clips: Clips) -> None:
     """A training crop's sound and picture, from the shards, at random."""
-    buffer = io.BytesIO()
-    np.save(buffer, np.random.default_rng(0).integers(0, 255, (FRAMES, 96, 96), dtype=np.uint8))
-    sound = encode_flac(speechlike(0))
-    with ShardWriter(tmp_path) as writer:
-        for index in range(16):
-            writer.add(f"s1/clip{index:02d}", "s1", "text", FRAMES, sound, buffer.getvalue(), "")
-        writer.finish([], {"corpus": "speed"})
-    clips, draw = Clips(tmp_path), np.random.default_rng(1)
+    draw = np.random.default_rng(1)
 
     def crop() -> int:
-        clip, start = clips.ids[draw.integers(16)], int(draw.integers(FRAMES - 50))
+        clip, start = clips.ids[draw.integers(len(clips))], int(draw.integers(FRAMES - 50))
         return len(clips.wave(clip, start, 50)) + len(clips.roi(clip, start, 50))
 
     assert benchmark(crop) == 50 * SAMPLES_PER_FRAME + 50

@@ -1,0 +1,126 @@
+"""Can a family learn at all? Eight clips by heart, from mouth crops to speech, and the STOI of what comes out.
+
+    python -m benchmarks.overfit v2a-mel-s-speaker-scratch --split demo-seen
+    python -m benchmarks.overfit v2a-wave-speaker-scratch --split grid1-seen --steps 1500
+
+A model that cannot overfit eight clips has a broken gradient or a wrong target, whatever its loss says. The network is
+the one of a profile (default: profiles/matrix.yaml); crops are not augmented. No reported number is made this way: the
+clips that are heard are those that were learnt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from v2sbench.batches import Batch, Batches
+from v2sbench.card import Card, load_card, load_params, merge
+from v2sbench.media import RATE, SAMPLES_PER_FRAME, resample
+from v2sbench.nets.model import build_model
+from v2sbench.objectives import objective_of
+from v2sbench.runtime import UseError, device, fold, rng, setup_determinism
+from v2sbench.shards import Clips
+from v2sbench.splits import read_split
+from v2sbench.stoi import intelligibility
+from v2sbench.vocoders import GRIFFIN_LIM, load_vocoder
+
+CLIPS = 8
+"""Clips that are learnt by heart."""
+SCORING_RATE = 16_000
+"""Hz, as in the protocol."""
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.overfit", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("variant", metavar="VARIANT", help="a name of `v2sbench list models`")
+    parser.add_argument(
+        "--split", required=True, metavar="S", help="a prepared split; its first training clips are used"
+    )
+    parser.add_argument("--profile", type=Path, default=Path("profiles/matrix.yaml"), metavar="FILE")
+    parser.add_argument("--steps", type=int, default=600, metavar="N")
+    parser.add_argument("--every", type=int, default=100, metavar="N", help="steps between lines of the log")
+    parser.add_argument("--threads", type=int, default=2, metavar="N")
+    return parser.parse_args()
+
+
+def recipe(variant: str, profile: Path, steps: int) -> Card:
+    """The card of the profile without augmentation, trained for `steps` on eight clips a step."""
+    params = load_params(profile)
+    plain = {
+        "data": {"flip": 0.0, "erase": 0.0, "time_mask": 0.0},
+        "train": {"steps": steps, "batch": CLIPS, "schedule": "cosine", "warmup": 0.03},
+    }
+    override = {**params.override, variant: merge(params.override.get(variant, {}), plain)}
+    return load_card(variant, dataclasses.replace(params, override=override))
+
+
+def crops_of(whole: Batch, frames: int, step: int, seed: int) -> Batch:
+    """The same video frames of each clip, `frames` of them or as many as the shortest has; the step draws which."""
+    shortest = int(whole.lengths.min())
+    frames = min(frames, shortest)
+    start = int(rng(seed, "overfit", step).integers(shortest - frames + 1))
+    return Batch(
+        crops=None if whole.crops is None else whole.crops[:, start : start + frames],
+        wave=whole.wave[:, start * SAMPLES_PER_FRAME : (start + frames) * SAMPLES_PER_FRAME],
+        identity=whole.identity,
+        lengths=torch.full_like(whole.lengths, frames),
+    )
+
+
+@torch.inference_mode()
+def measure(model: torch.nn.Module, card: Card, batch: Batch) -> float:
+    """Mean STOI over the clips; mel models speak through Griffin-Lim."""
+    model.eval()
+    target = device()
+    outputs, mask = model(batch.source.to(target), batch.identity.to(target), batch.lengths)
+    scores = []
+    for slot, frames in enumerate(batch.lengths.tolist()):
+        output = outputs[slot][mask[slot]].float().cpu()
+        wave = load_vocoder(GRIFFIN_LIM, card.arch.mel)(output, frames) if card.family == "mel" else output
+        truth = batch.wave[slot, : len(wave)]
+        truth16, wave16 = (resample(item.numpy(), RATE, SCORING_RATE) for item in (truth, wave))
+        scores.append(intelligibility(truth16, wave16, SCORING_RATE).stoi)
+    return float(np.mean(scores))
+
+
+def main() -> None:
+    """Train, and print a line now and then."""
+    options = arguments()
+    card = recipe(options.variant, options.profile, options.steps)
+    if card.family == "vocoder":
+        raise UseError("a vocoder has no crops to learn from; name an a2a or v2a variant")
+    seed = load_params(options.profile).seed
+    setup_determinism(seed, options.threads)
+    table = read_split(Path("splits") / options.split)
+    batches = Batches(table, Clips(table.clips), card, seed)
+    whole = batches.whole(list(range(min(CLIPS, len(batches)))))
+    torch.manual_seed(fold(seed, "weights", card.source))
+    model = build_model(card).to(device())
+    objective = objective_of(card, model, device())
+    print(f"{card.name}: {len(whole.lengths)} clips of {options.split}, "
+          f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {options.steps} steps")  # fmt: skip
+    begun, sums = time.monotonic(), dict.fromkeys(objective.terms, 0.0)
+    for step in range(options.steps):
+        for name, value in objective.step(crops_of(whole, card.data.frames, step, seed), step, seed).items():
+            sums[name] += value / options.every
+        if (step + 1) % options.every == 0 or step + 1 == options.steps:
+            terms = "  ".join(f"{name} {value:.4f}" for name, value in sums.items())
+            spent, heard = time.monotonic() - begun, measure(model, card, whole)
+            print(f"step {step + 1:5d}  {spent:5.0f} s  STOI {heard:.3f}  {terms}", flush=True)
+            sums = dict.fromkeys(objective.terms, 0.0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UseError as error:
+        sys.exit(f"overfit: {error}")
