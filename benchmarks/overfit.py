@@ -64,16 +64,19 @@ def recipe(variant: str, profile: Path, steps: int) -> Card:
 
 
 def crops_of(whole: Batch, frames: int, step: int, seed: int) -> Batch:
-    """The same video frames of each clip, `frames` of them or as many as the shortest has; the step draws which."""
+    """`frames` video frames of each clip, or as many as the shortest has; the step draws which, for each clip anew."""
     shortest = int(whole.lengths.min())
     frames = min(frames, shortest)
-    start = int(rng(seed, "overfit", step).integers(shortest - frames + 1))
-    return Batch(
-        crops=None if whole.crops is None else whole.crops[:, start : start + frames],
-        wave=whole.wave[:, start * SAMPLES_PER_FRAME : (start + frames) * SAMPLES_PER_FRAME],
-        identity=whole.identity,
-        lengths=torch.full_like(whole.lengths, frames),
-    )
+    starts = rng(seed, "overfit", step).integers(shortest - frames + 1, size=len(whole.lengths))
+    waves = [
+        wave[start * SAMPLES_PER_FRAME : (start + frames) * SAMPLES_PER_FRAME]
+        for wave, start in zip(whole.wave, starts, strict=True)
+    ]
+    crops = None
+    if whole.crops is not None:
+        crops = torch.stack([clip[start : start + frames] for clip, start in zip(whole.crops, starts, strict=True)])
+    lengths = torch.full_like(whole.lengths, frames)
+    return Batch(crops=crops, wave=torch.stack(waves), identity=whole.identity, lengths=lengths)
 
 
 @torch.inference_mode()
