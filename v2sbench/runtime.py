@@ -230,6 +230,7 @@ def setup_determinism(seed: int, threads: int | None = None) -> None:
 
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs, and nothing reads it
     torch.backends.cudnn.benchmark = False
     torch.manual_seed(seed)
     if threads is not None:
