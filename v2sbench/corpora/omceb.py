@@ -1,0 +1,103 @@
+"""OMCEB: the open-source multi-speaker corpora of the English accents in the British Isles (OpenSLR 83).
+
+    {irish,midlands,northern,scottish,southern,welsh}_english_{female,male}/*.wav   with   line_index.csv beside them
+
+A sound is named after its speaker and line, ``irm_02484_00388340234``: accent, sex, number, line. The number counts
+within an accent and sex, so that a speaker is the first two fields together.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from v2sbench.corpora import Problem, Scan
+from v2sbench.corpora.fakes import chord
+from v2sbench.corpora.folder import files
+from v2sbench.corpora.speech import words_of
+from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
+from v2sbench.runtime import atomic
+
+__all__ = ["CORPORA", "scan"]
+
+_STEM = re.compile(r"([a-z]{2}[fm]_\d+)_\d+")
+_LINE = re.compile(rf"(?:[^,]*,)?\s*({_STEM.pattern})\s*,(.*)")
+"""``line id, sound, text`` or ``sound, text``. The text is not quoted and may have commas: no CSV reader's case."""
+
+
+def scan(root: Path) -> Scan:
+    """Find the sounds below `root`, and their texts in every ``line_index*.csv`` there."""
+    texts: dict[str, str] = {}
+    problems: list[Problem] = []
+    sounds = []
+    for file in files(root):
+        if file.suffix == ".csv" and file.stem.startswith("line_index"):
+            if file.fault:
+                problems.append(Problem(path=file.path, reason=file.fault))
+                continue
+            for line in file.path.read_text(encoding="utf-8", errors="replace").splitlines():
+                if match := _LINE.fullmatch(line):
+                    texts.setdefault(match[1], words_of(match[3]))
+        elif file.suffix == ".wav":
+            if file.fault:
+                problems.append(Problem(path=file.path, reason=file.fault))
+            elif match := _STEM.fullmatch(file.stem):
+                sounds.append((match[1], file))
+            else:
+                reason = f"not an utterance's name: {file.stem!r} is not ACCENT_NUMBER_LINE"
+                problems.append(Problem(path=file.path, reason=reason))
+    return scan_of_utterances(
+        (
+            Utterance(
+                speaker=speaker,
+                stem=file.stem,
+                file=file,
+                text=texts.get(file.stem),
+                pattern="/".join([*file.parts, "*.wav"]),
+            )
+            for speaker, file in sounds
+        ),
+        problems,
+    )
+
+
+def _is_id(clip: str) -> bool:
+    speaker, _, stem = clip.partition("/")
+    match = _STEM.fullmatch(stem)
+    return match is not None and match[1] == speaker
+
+
+def fake(root: Path) -> None:
+    """Two accents, three speakers, 48 kHz; two of them have one number; one line's text is missing."""
+    from v2sbench.media import write_wav
+
+    spoken: dict[str, dict[str, str | None]] = {
+        "irish_english_male": {
+            "irm_02484_00000000001": "Aer Lingus flies to Dublin, Cork and Shannon.",
+            "irm_02484_00000000002": None,
+        },
+        "welsh_english_female": {
+            "wef_02484_00000000003": "Who's there?",
+            "wef_03397_00000000004": "The weather in Cardiff will be fine.",
+        },
+    }
+    rate = 48_000
+    for folder, lines in spoken.items():
+        for stem in lines:
+            write_wav(root / folder / f"{stem}.wav", chord(stem, rate * 6 // 10, rate), rate)
+        rows = [f"EN{k:04d}, {stem}, {text}\n" for k, (stem, text) in enumerate(lines.items()) if text is not None]
+        with atomic(root / folder / "line_index.csv") as draft:
+            draft.write_text("".join(rows), encoding="utf-8")
+
+
+CORPORA = (
+    speech_corpus(
+        "omceb",
+        title="OMCEB (OpenSLR 83)",
+        licence="CC BY-SA 4.0",
+        url="https://www.openslr.org/83/",
+        scan=scan,
+        is_id=_is_id,
+        fake=fake,
+    ),
+)

@@ -1,0 +1,129 @@
+"""VCTK 0.92: read sentences, most of them recorded by two microphones at once.
+
+    wav48_silence_trimmed/pNNN/pNNN_NNN_mic{1,2}.flac   with   txt/pNNN/pNNN_NNN.txt
+
+The clip is the first microphone's: p280 and p315 have no second one, so that only the first gives every speaker, and
+all in one recording set-up. A second microphone beside it is superseded. Sounds whose silence was not trimmed (another
+folder, or a name without a microphone, as in older releases) are superseded by the trimmed one and else a problem:
+a clip that is half silence teaches silence. Texts are optional.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from pathlib import Path
+
+from v2sbench.corpora import Problem, Scan
+from v2sbench.corpora.fakes import chord
+from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
+from v2sbench.runtime import atomic
+
+__all__ = ["CORPORA", "scan"]
+
+TRIMMED = "wav48_silence_trimmed"
+"""Folder of the sounds that are used."""
+_STEM = re.compile(r"([ps]\d+)_\d+")  # one of the 110 speakers is s5
+_NAME = re.compile(rf"({_STEM.pattern})(?:_mic[12])?")
+_SUFFIXES = (".flac", ".wav")
+
+
+def scan(root: Path) -> Scan:
+    """Find the first microphone's trimmed sounds below `root`, and their texts wherever a folder ``txt`` is."""
+    texts: dict[str, Path] = {}
+    groups: defaultdict[str, list[File]] = defaultdict(list)
+    problems: list[Problem] = []
+    for file in files(root):
+        if file.suffix == ".txt" and "txt" in (root.name, *file.parts) and _STEM.fullmatch(file.stem):
+            if not file.fault:
+                texts.setdefault(file.stem, file.path)
+        elif file.suffix in _SUFFIXES:
+            match = _NAME.fullmatch(file.stem)
+            if match is None:
+                reason = f"not an utterance's name: {file.stem!r} is not pNNN_NNN_mic1"
+                problems.append(Problem(path=file.path, reason=reason))
+            elif file.path.parent.name != match[2]:
+                problems.append(Problem(path=file.path, reason=f"not in the folder {match[2]} that its name tells"))
+            else:
+                groups[match[1]].append(file)
+    utterances: list[Utterance] = []
+    passed: list[Path] = []
+    for stem, found in groups.items():
+        wanted = [file for file in found if _is_wanted(file, root)]
+        for file in found:
+            if file in wanted:
+                if file.fault:
+                    problems.append(Problem(path=file.path, reason=file.fault))
+                else:
+                    utterances.append(_utterance(stem, file, texts.get(stem)))
+            elif wanted:
+                passed.append(file.path)
+            else:
+                problems.append(Problem(path=file.path, reason=f"{stem}_mic1 in {TRIMMED} is what is used; not here"))
+    result = scan_of_utterances(utterances, problems)
+    return Scan(
+        clips=result.clips,
+        problems=result.problems,
+        layout=result.layout,
+        superseded=(*result.superseded, *sorted(passed)),
+    )
+
+
+def _is_wanted(file: File, root: Path) -> bool:
+    """Whether it is the first microphone's and trimmed; the trimmed folder may be `root` itself or above it."""
+    return file.stem.endswith("_mic1") and TRIMMED in (*root.parts, *file.parts)
+
+
+def _utterance(stem: str, file: File, text: Path | None) -> Utterance:
+    return Utterance(
+        speaker=stem.split("_", 1)[0],
+        stem=stem,
+        file=file,
+        text=read_words(text) if text else None,
+        pattern="/".join([*file.parts[:-1], "pNNN", f"*_mic1{file.suffix}"]),
+    )
+
+
+def _is_id(clip: str) -> bool:
+    speaker, _, stem = clip.partition("/")
+    match = _STEM.fullmatch(stem)
+    return match is not None and match[1] == speaker
+
+
+def fake(root: Path) -> None:
+    """Two speakers, 48 kHz FLAC; p225 heard by both microphones, p280 by one; one utterance lacks a text."""
+    from v2sbench.media import encode_flac
+
+    rate = 48_000
+    spoken = {
+        "p225_001": ("Please call Stella.", (1, 2)),
+        "p225_002": ("Ask her to bring these things with her from the store.", (1, 2)),
+        "p280_001": ("Please call Stella.", (1,)),
+        "p280_002": (None, (1,)),
+    }
+    for stem, (text, microphones) in spoken.items():
+        speaker = stem.split("_", 1)[0]
+        for microphone in microphones:
+            sound = root / TRIMMED / speaker / f"{stem}_mic{microphone}.flac"
+            sound.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(sound) as draft:
+                draft.write_bytes(encode_flac(chord(f"{stem}_{microphone}", rate * 6 // 10, rate), rate))
+        if text is not None:
+            path = root / "txt" / speaker / f"{stem}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(path) as draft:
+                draft.write_text(f"{text}\n", encoding="utf-8")
+
+
+CORPORA = (
+    speech_corpus(
+        "vctk",
+        title="VCTK 0.92",
+        licence="CC BY 4.0",
+        url="https://datashare.ed.ac.uk/handle/10283/3443",
+        scan=scan,
+        is_id=_is_id,
+        fake=fake,
+    ),
+)
