@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def touch(root: Path, name: str, data: bytes = b"x") -> Path:
     return path
 
 
-def manifest(*rows: dict[str, object]) -> bytes:
+def manifest(*rows: Mapping[str, object]) -> bytes:
     return "".join(f"{json.dumps(row)}\n" for row in rows).encode()
 
 
