@@ -1,0 +1,163 @@
+"""LRW: its layout, the word and its place, the folders as the division, and AAC priming."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.clock import click_and_flashes
+from v2sbench.corpora import SUBSETS, corpus, scan_of, split
+from v2sbench.corpora.lrw import SECONDS, read_word, scan
+from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode, fit, probe
+
+words = st.from_regex(r"[A-Z]{2,12}", fullmatch=True)
+ids = st.builds(
+    lambda word, part, number: (part, f"{word}_{part}_{number:05d}/{word}_{number:05d}"),
+    words,
+    st.sampled_from(SUBSETS),
+    st.integers(1, 1000),
+)
+
+
+def touch(root: Path, *names: str, data: str = "x") -> None:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(data)
+
+
+@pytest.fixture(scope="module")
+def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("lrw")
+    corpus("lrw").fake(root)
+    return root
+
+
+# ---------------------------------------------------------------- the folder
+
+
+def test_the_miniature(fake: Path) -> None:
+    found = scan_of(corpus("lrw"), fake)
+    assert [clip.id for clip in found.clips] == [
+        f"{word}_{part}_00001/{word}_00001" for word in ("ABOUT", "YEARS") for part in sorted(SUBSETS)
+    ]
+    assert Counter(clip.text for clip in found.clips) == {"about": 3, "years": 3}
+    assert all(clip.landmarks and clip.align for clip in found.clips)
+    assert found.layout == ", ".join(f"lipread_mp4/WORD/{part}/*.mp4 (2)" for part in sorted(SUBSETS))
+    assert set(found.counts.values()) == {1}, "who speaks is unknown, so no two clips have one speaker"
+    parts = split("lrw-unseen").assign(clip.id for clip in found.clips)
+    assert all(Path(clip.media).parent.name == parts[clip.id] for clip in found.clips)
+
+
+def test_media_of_the_miniature(fake: Path) -> None:
+    path = fake / "lipread_mp4/ABOUT/test/ABOUT_00001.mp4"
+    info = probe(path)
+    assert (info.width, info.height, info.fps, info.video_codec, info.audio_codec) == (256, 256, 25, "h264", "aac")
+    recording = decode(path)
+    assert recording.frames is not None
+    assert recording.wave is not None
+    assert recording.frames.shape == (29, 256, 256)
+    assert not recording.damage
+    samples = 29 * SAMPLES_PER_FRAME
+    assert samples <= len(recording.wave) < samples + 1024  # whole AAC packets: a little longer than the picture
+    assert len(fit(recording.wave, 29)) == samples == round(SECONDS * RATE)
+
+
+def test_both_folder_names_and_any_depth_are_read(tmp_path: Path) -> None:
+    touch(tmp_path, "lrw_mp4/ABOUT/train/ABOUT_00001.mp4", "a/lipread_mp4/ABOUT/test/ABOUT_00001.mp4")
+    touch(tmp_path, "YEARS/val/YEARS_00050.MP4", "lrw_mp4/ABOUT/train/ABOUT_00001.txt")
+    found = scan(tmp_path)
+    assert {clip.id: clip.align is not None for clip in found.clips} == {
+        "ABOUT_test_00001/ABOUT_00001": False,
+        "ABOUT_train_00001/ABOUT_00001": True,
+        "YEARS_val_00050/YEARS_00050": False,
+    }
+    assert not found.problems
+
+
+def test_a_second_copy_is_passed_over(tmp_path: Path) -> None:
+    touch(tmp_path, "lrw_mp4/ABOUT/val/ABOUT_00001.mp4", "lipread_mp4/ABOUT/val/ABOUT_00001.mp4")
+    found = scan(tmp_path)
+    assert [clip.media for clip in found.clips] == [tmp_path / "lipread_mp4/ABOUT/val/ABOUT_00001.mp4"]
+    assert list(found.superseded) == [tmp_path / "lrw_mp4/ABOUT/val/ABOUT_00001.mp4"]
+
+
+def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> None:
+    touch(tmp_path, "ABOUT/train/ABOUT_00001.mp4", "ABOUT/train/ABOUT_1.mp4", "ABOUT/train/YEARS_00001.mp4")
+    touch(tmp_path, "ABOUT/dev/ABOUT_00002.mp4", "ABOUT_00003.mp4", "landmarks/ABOUT/train/ABOUT_1.npz")
+    touch(tmp_path, "ABOUT/train/ABOUT_00004.mp4", "landmarks/ABOUT/train/ABOUT_00001.npz", data="")
+    found = scan(tmp_path)
+    assert [(clip.id, clip.landmarks) for clip in found.clips] == [("ABOUT_train_00001/ABOUT_00001", None)]
+    assert {problem.path.relative_to(tmp_path).as_posix(): problem.reason for problem in found.problems} == {
+        "ABOUT/train/ABOUT_1.mp4": "not a clip's name: 'ABOUT_1' is not WORD_NNNNN",
+        "ABOUT/train/YEARS_00001.mp4": "not in the folder YEARS that its name tells",
+        "ABOUT/dev/ABOUT_00002.mp4": "not in a folder train, val or test of its word",
+        "ABOUT_00003.mp4": "not in a folder train, val or test of its word",
+        "ABOUT/train/ABOUT_00004.mp4": "empty file",
+    }
+
+
+# ---------------------------------------------------------------- the word
+
+
+def test_the_word_lies_in_the_middle(fake: Path) -> None:
+    clip = scan(fake).clips[0]
+    assert clip.align is not None
+    word = read_word(clip.align)
+    assert word.duration == 0.53
+    assert word.start == pytest.approx(0.315)
+    assert word.end == pytest.approx(0.845)
+    assert word.start + word.end == pytest.approx(SECONDS)
+
+
+def test_a_word_longer_than_its_clip_fills_it(tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("\n\n\n\nDuration: 1.5 seconds")
+    assert (read_word(file).start, read_word(file).end, read_word(file).duration) == (0, SECONDS, 1.5)
+
+
+@pytest.mark.parametrize("line", ["", "0.53", "Duration: 0.53", "Duration: long seconds", "Duration: 0.0 seconds"])
+def test_a_note_without_a_duration_says_where(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text(f"a\nb\nc\nd\n{line}\n")
+    with pytest.raises(ValueError, match=rf"note\.txt, line 5: {re.escape(repr(line))} is not"):
+        read_word(file)
+
+
+# ---------------------------------------------------------------- the division
+
+
+@given(st.lists(ids, max_size=60))
+def test_a_clip_is_in_the_part_of_its_folder(drawn: list[tuple[str, str]]) -> None:
+    division = split("lrw-unseen")
+    parts = division.assign(name for _, name in drawn)
+    assert parts == {name: part for part, name in drawn}
+    assert all(corpus("lrw").is_id(name) for name in parts)
+    assert division.coverage(parts).label == ""
+
+
+def test_ids() -> None:
+    is_id = corpus("lrw").is_id
+    assert is_id("ABOUT_val_00001/ABOUT_00001")
+    wrong = ["ABOUT/ABOUT_00001", "ABOUT_val_00001/ABOUT_00002", "ABOUT_dev_00001/ABOUT_00001", "ABOUT_val_00001"]
+    assert [name for name in wrong if is_id(name)] == []
+    assert split("lrw-unseen").assign(["ABOUT/ABOUT_00001", "s1/bbaf2n"]) == {}
+
+
+# ---------------------------------------------------------------- the clock
+
+
+@pytest.mark.parametrize("edits", [True, False])
+def test_priming_moves_nothing(tmp_path: Path, edits: bool) -> None:
+    film = click_and_flashes(Fraction(25), 3, edits, tmp_path / "film.mp4")
+    assert film.frames == 75
+    assert film.samples >= 3 * RATE
+    assert np.abs(film.heard - film.shown).max() * RATE <= 1.0
+    assert film.flashes.tolist() == (np.ceil((film.shown - 0.002) * FPS) / FPS).tolist()

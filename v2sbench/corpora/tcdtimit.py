@@ -1,0 +1,275 @@
+"""TCD-TIMIT: three professional lipspeakers and 59 volunteers reading TIMIT's sentences, from two cameras.
+
+    lipspeakers/Lipspkr{1,2,3}/Clips/{straightcam,30degcam}/{sa1,sa2,siNNN,sxNNN}.mp4   with .wav and .txt beside it
+    volunteers/{01M ... 59F}/Clips/{straightcam,30degcam}/...
+
+Taken are the picture and the sound of the straight camera's MP4 (1920x1080, about 29.97 fps, put on 25 by time stamps);
+the other camera's clips are passed over. Phones come in HTK master label files, which `read_mlf` reads.
+
+Volunteer 30F is named 30M in some copies, and is 30F here. 27M, 35M and 53M are outside every split.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
+from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
+from v2sbench.corpora.fakes_mp4 import fake_tcdtimit
+from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.speech import words_of
+
+__all__ = ["CORPORA", "INVENTORY", "LEFT_OUT", "LIPSPEAKERS", "MLF_RATE", "TEST", "TRAIN", "Phone", "read_mlf", "scan"]
+
+LIPSPEAKERS = ("Lipspkr1", "Lipspkr2", "Lipspkr3")
+"""The professionals, 377 sentences each."""
+TRAIN = (
+    "01M", "02M", "03F", "04M", "05F", "06M", "07F", "10M", "11F", "12M", "13F", "14M", "16M", "17F", "19M", "20M",
+    "21M", "22M", "23M", "24M", "26M", "29M", "30F", "31F", "32F", "37F", "38F", "39M", "40F", "42M", "43F", "46F",
+    "47M", "48M", "50F", "51F", "52M", "57M", "59F",
+)  # fmt: skip
+"""Volunteers of its training part."""
+TEST = (
+    "08F", "09F", "15F", "18M", "25M", "28M", "33F", "34M", "36F",
+    "41M", "44F", "45F", "49F", "54M", "55F", "56M", "58F",
+)  # fmt: skip
+"""Volunteers of the official speaker-independent test part."""
+LEFT_OUT = ("27M", "35M", "53M")
+"""Volunteers that the official division leaves out."""
+MLF_RATE = 10_000_000
+"""Ticks a second of the label files: 100 ns."""
+
+INVENTORY: Mapping[str, int] = {
+    **dict.fromkeys(LIPSPEAKERS, 377),
+    **dict.fromkeys((*TRAIN, *TEST), 98),
+    "30F": 97,
+    "42M": 88,
+}
+"""Clips of each speaker in a full copy, without those left out: 6,608. The division's 3,822 training clips count the 11
+of 30F and 42M that no copy has.
+"""
+
+# ---------------------------------------------------------------- the folder
+
+_CAMERA, _OTHER_CAMERA = "straightcam", "30degcam"
+_SPEAKERS = {name.lower(): name for name in (*LIPSPEAKERS, *TRAIN, *TEST, *LEFT_OUT)} | {"30m": "30F"}
+_STEM = re.compile(r"sa[12]|s[ix][1-9]\d{0,3}")
+_TIMES = re.compile(r"^\s*\d+(?:\.\d+)?\s+\d+(?:\.\d+)?\s+")
+
+
+def _speaker_of(parts: tuple[str, ...]) -> str | None:
+    return next((_SPEAKERS[part.lower()] for part in reversed(parts) if part.lower() in _SPEAKERS), None)
+
+
+def _camera_of(parts: tuple[str, ...]) -> str | None:
+    return next((part.lower() for part in reversed(parts) if part.lower() in (_CAMERA, _OTHER_CAMERA)), None)
+
+
+def scan(root: Path) -> Scan:
+    """Find the clips below `root`, from names and sizes; only texts are opened.
+
+    Problems are: a video that is no sentence's, is empty, or lies under no speaker or camera; a clip of which only the
+    other camera's video is here; a camera's archive that was not unpacked; a text without a sentence in it (its clip
+    stays, without a text).
+    """
+    copies: defaultdict[str, list[File]] = defaultdict(list)
+    others: defaultdict[str, list[File]] = defaultdict(list)
+    texts: dict[Path, Path] = {}
+    landmarks: dict[str, Path] = {}
+    archives: list[File] = []
+    problems: list[Problem] = []
+    for file in files(root):
+        name = f"{_speaker_of(file.parts)}/{file.stem.lower()}"
+        if file.suffix == ".mp4":
+            if reason := file.fault or _fault(file):
+                problems.append(Problem(path=file.path, reason=reason))
+            else:
+                (copies if _camera_of(file.parts) == _CAMERA else others)[name].append(file)
+        elif file.suffix == ".txt" and file.size:
+            texts[file.path.with_suffix("")] = file.path
+        elif file.suffix == ".npz" and file.size and "landmarks" in file.parts:
+            landmarks[name] = file.path
+        elif file.path.name.lower() == f"{_CAMERA}.zip":
+            archives.append(file)
+
+    present = {name.split("/", 1)[0] for name in copies}
+    problems += [
+        Problem(path=file.path, reason="archive not unpacked")
+        for file in archives
+        if _speaker_of(file.parts) not in present
+    ]
+    problems += [
+        Problem(path=file.path, reason=f"only the other camera's video is here; unpack {_CAMERA}.zip")
+        for name, found in others.items()
+        if name not in copies
+        for file in found
+    ]
+    clips: list[Clip] = []
+    superseded: list[Path] = []
+    layouts: Counter[str] = Counter()
+    for name, (best, *more) in copies.items():
+        superseded += [file.path for file in (*more, *others[name])]
+        layouts[_pattern(best)] += 1
+        text = None
+        if written := texts.get(best.path.with_suffix("")):
+            text = _sentence(written)
+            if text is None:
+                problems.append(Problem(path=written, reason="no sentence in it"))
+        clips.append(
+            Clip(
+                id=name,
+                speaker=name.split("/", 1)[0],
+                media=best.path,
+                text=text,
+                video=True,
+                landmarks=landmarks.get(name),
+            )
+        )
+    return Scan(
+        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
+        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
+        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
+        superseded=tuple(superseded),
+    )
+
+
+def _fault(file: File) -> str | None:
+    if _STEM.fullmatch(file.stem.lower()) is None:
+        return f"not a sentence's name: {file.stem!r} is not sa1, sa2, siNNN or sxNNN"
+    if _speaker_of(file.parts) is None:
+        return "in no speaker's folder (Lipspkr1, 01M, ...)"
+    return None if _camera_of(file.parts) else f"in no camera's folder ({_CAMERA}, {_OTHER_CAMERA})"
+
+
+def _pattern(file: File) -> str:
+    """``lipspeakers/SPEAKER/Clips/straightcam/*.mp4``."""
+    return "/".join([*("SPEAKER" if part.lower() in _SPEAKERS else part for part in file.parts), f"*{file.suffix}"])
+
+
+def _sentence(path: Path) -> str | None:
+    """The words of a clip's text; None when there are none.
+
+    TIMIT's own texts have two times before the sentence, as word lists have before each word: those are dropped. No
+    sentence of TIMIT has a digit, so what has one is not a text.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    text = words_of(" ".join(_TIMES.sub("", line) for line in lines))
+    return None if not text or any(sign.isdigit() for sign in text) else text
+
+
+# ---------------------------------------------------------------- phones
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phone:
+    """One phone and when it is said."""
+
+    phone: str
+    """As in the file."""
+    start: float
+    """Seconds from the clip's start."""
+    end: float
+    """Seconds from the clip's start."""
+
+
+def read_mlf(path: Path) -> dict[str, tuple[Phone, ...]]:
+    """Phones of every straight-camera clip in an HTK master label file, by clip id.
+
+    A line that repeats the one before it is dropped: some entries of the distributed files hold phones twice.
+    ValueError with file and line for anything that is no such file. An entry of no clip is passed over.
+    """
+    found: dict[str, tuple[Phone, ...]] = {}
+    name: str | None = None
+    phones: list[Phone] = []
+    inside = False
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if not lines or lines[0].strip() != "#!MLF!#":
+        raise ValueError(f"{path}, line 1: an HTK master label file begins with #!MLF!#")
+    for number, raw in enumerate(lines[1:], 2):
+        line = raw.strip()
+        if line.startswith('"') and not inside:
+            name, phones, inside = _labelled(line.strip('"')), [], True
+        elif line == "." and inside:
+            if name is not None:
+                found[name] = tuple(phones)
+            inside = False
+        elif line:
+            phone = _phone(line) if inside else None
+            if phone is None:
+                raise ValueError(f"{path}, line {number}: {line!r} is not `start end phone` in an entry")
+            if not phones or phones[-1] != phone:
+                phones.append(phone)
+    if inside:
+        raise ValueError(f"{path}, line {len(lines)}: the last entry has no `.` at its end")
+    return found
+
+
+def _labelled(path: str) -> str | None:
+    """Id of the clip that a quoted path names; None for another camera's and for what is no clip."""
+    file = PurePosixPath(path.replace("\\", "/"))
+    speaker, stem = _speaker_of(file.parts), file.stem.lower()
+    wanted = speaker and _STEM.fullmatch(stem) and _camera_of(file.parts) in (_CAMERA, None)
+    return f"{speaker}/{stem}" if wanted else None
+
+
+def _phone(line: str) -> Phone | None:
+    fields = line.split()
+    if len(fields) < 3 or not (fields[0].isdigit() and fields[1].isdigit()) or int(fields[0]) > int(fields[1]):
+        return None
+    return Phone(phone=fields[2], start=int(fields[0]) / MLF_RATE, end=int(fields[1]) / MLF_RATE)
+
+
+# ---------------------------------------------------------------- the corpus
+
+
+def _lipspeaker_part(clip: str) -> Subset | None:
+    """By sentence, not by clip: whoever says one, it is in one part. sa1 and sa2, which all say, are training ones."""
+    speaker, _, stem = clip.partition("/")
+    if speaker not in LIPSPEAKERS:
+        return None
+    if stem in ("sa1", "sa2"):
+        return "train"
+    where = place("tcdtimit", stem)
+    return "train" if where < SHARES[0] else "val" if where < SHARES[0] + SHARES[1] else "test"
+
+
+def _is_id(clip: str) -> bool:
+    speaker, _, stem = clip.partition("/")
+    return speaker in _SPEAKERS.values() and _STEM.fullmatch(stem) is not None
+
+
+CORPORA = (
+    Corpus(
+        name="tcdtimit",
+        title="TCD-TIMIT",
+        licence="by agreement with its owners, not to be passed on",
+        url="https://sigmedia.tcd.ie/",
+        kind="audio-visual",
+        scan=scan,
+        splits=(
+            Split(
+                name="tcdtimit3-seen",
+                corpus="tcdtimit",
+                description="three lipspeakers, unseen sentences, 90-5-5",
+                identity="seen",
+                expected=dict(zip(SUBSETS, apportion(sum(INVENTORY[who] for who in LIPSPEAKERS), SHARES), strict=True)),
+                exact=False,
+                subset=_lipspeaker_part,
+            ),
+            unseen_split(
+                "tcdtimit-volunteers-unseen",
+                "tcdtimit",
+                "56 volunteers, the 17 of the official test part unheard in training, no validation",
+                parts={"train": TRAIN, "test": TEST},
+                inventory=INVENTORY,
+            ),
+        ),
+        is_id=_is_id,
+        fake=fake_tcdtimit,
+        inventory=INVENTORY,
+    ),
+)
