@@ -67,6 +67,8 @@ def test_media_of_the_miniature(fake: Path) -> None:
     assert recording.frames is not None
     assert recording.frames.shape == (25, 198, 352)  # 30 x 33.37 ms = 1.001 s: 1 ms is no picture
     assert not recording.damage
+    with np.load(fake / "landmarks/Lipspkr1/sa1.npz") as stored:
+        assert stored["landmarks"].shape == (25, 68, 2)
     beside, rate = read_wav(path.with_suffix(".wav"))
     assert (len(beside), rate) == (48_000, 48_000)
 

@@ -112,7 +112,8 @@ def fake_tcdtimit(root: Path) -> None:
             write_mp4(folder / f"{stem}.mp4", pictures, wave, NTSC)
             write_wav(folder / f"{stem}.wav", wave, SOUND_RATE)
             _save_text(folder / f"{stem}.txt", f"{text}\n")
-        _save_landmarks(root / "landmarks" / speaker / f"{stem}.npz", landmarks)
+        seen = [int(k * NTSC / 25) for k in range(25)]  # landmarks are of the pictures after decoding, 25 a second
+        _save_landmarks(root / "landmarks" / speaker / f"{stem}.npz", landmarks[seen])
         labels[group] += [f'"/data/{group}/{speaker}/Clips/straightcam/{stem}.rec"', "0 2500000 sil"]
         labels[group] += ["2500000 7500000 ah", "7500000 10000000 sil", "."]
     for group, lines in labels.items():

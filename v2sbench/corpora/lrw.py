@@ -3,7 +3,8 @@
     lipread_mp4/WORD/{train,val,test}/WORD_NNNNN.mp4   with   WORD_NNNNN.txt   beside it      (also lrw_mp4/WORD/...)
 
 500 words, 800-1,000 training clips of each, 50 for validation and 50 for test; 256x256, 25 fps, 29 pictures. The folder
-is the division, so the name of a clip holds it: ``ABOUT_test_00001/ABOUT_00001``.
+is the division, so the name of a clip holds it: ``ABOUT_test_00001/ABOUT_00001``. One's own landmarks may lie under
+landmarks/WORD/{train,val,test}/WORD_NNNNN.npz.
 
 Nobody knows who speaks in a clip. So every clip stands for a speaker of its own, and no other clip is ever taken for
 the same person's: a step that needs a second clip of the speaker refuses and says so.

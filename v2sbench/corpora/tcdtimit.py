@@ -4,7 +4,8 @@
     volunteers/{01M ... 59F}/Clips/{straightcam,30degcam}/...
 
 Taken are the picture and the sound of the straight camera's MP4 (1920x1080, about 29.97 fps, put on 25 by time stamps);
-the other camera's clips are passed over. Phones come in HTK master label files, which `read_mlf` reads.
+the other camera's clips are passed over. Phones come in HTK master label files, which `read_mlf` reads. One's own
+landmarks, landmarks/SPEAKER/STEM.npz, must be of pictures at 25 fps: those of 29.97 fps are refused by their number.
 
 Volunteer 30F is named 30M in some copies, and is 30F here. 27M, 35M and 53M are outside every split.
 """
