@@ -114,7 +114,7 @@ def test_a_split_of_clips_that_are_not_here(project, capsys):
         (f"synth {VARIANT}x --split grid33-overlap", f"did you mean '{VARIANT}'"),
         (f"synth {VARIANT} --split grid33-overlap", "v2sbench train"),
         ("synth noise --split grid33-overlap --subset tset", "did you mean 'test'"),
-        ("synth noise --split grid33-overlap --vocoder griffin", "did you mean 'griffin-lim'"),
+        ("synth v2a-mel-s-speaker-scratch --split grid33-overlap --vocoder griffin", "did you mean 'griffin-lim'"),
         ("train v2a-mel-s-speaker-tuned --split grid33-overlap", "v2sbench train a2a-mel-s"),
         ("score noise --split grid33-overlap", "v2sbench synth ground-truth --split grid33-overlap"),
         ("table grid33-overlap", "v2sbench"),
