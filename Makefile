@@ -1,7 +1,7 @@
 # make demo    the whole experiment on the embedded corpus, from nothing to a table
 # make test    linters, types and tests
 # make smoke   the same pipeline in a minute or three, in a copy under build/ (your params.yaml and results stay)
-# make matrix  every model with every identity and start on the embedded corpus (half an hour): results/matrix/
+# make matrix  every model with every identity and start on the embedded corpus (an hour at most): results/matrix/
 # make sweep NAME=amount   one thing varied, e.g. the amount of pre-training audio: sweeps/, results/sweeps/
 # make paper   the paper's corpora and sizes; corpora under $V2S_DATA (default data/)
 # make env     only the environment: .venv with the locked packages and this project
