@@ -35,6 +35,8 @@ CLIPS = 8
 """Clips that are learnt by heart."""
 ENVELOPE_FIRST = {"loss": {"mfcc": 20.0}, "train": {"lr": 2.5e-3}}
 """Over the profile, for waveform models: STOI hears the envelope, and there are few steps to learn it."""
+WHOLE = {"data": {"frames": 75}}
+"""Over the profile, for mel models: whole GRID clips, since what is heard is whole too and context is learnt by heart."""
 SCORING_RATE = 16_000
 """Hz, as in the protocol."""
 
@@ -62,8 +64,7 @@ def recipe(variant: str, profile: Path, steps: int) -> Card:
         "data": {"flip": 0.0, "erase": 0.0, "time_mask": 0.0},
         "train": {"steps": steps, "batch": CLIPS, "schedule": "cosine", "warmup": 0.03},
     }
-    if load_card(variant, params).family == "wave":
-        plain = merge(plain, ENVELOPE_FIRST)
+    plain = merge(plain, ENVELOPE_FIRST if load_card(variant, params).family == "wave" else WHOLE)
     override = {**params.override, variant: merge(params.override.get(variant, {}), plain)}
     return load_card(variant, dataclasses.replace(params, override=override))
 
