@@ -36,7 +36,7 @@ CLIPS = 8
 ENVELOPE_FIRST = {"loss": {"mfcc": 20.0}, "train": {"lr": 2.5e-3}}
 """Over the profile, for waveform models: STOI hears the envelope, and there are few steps to learn it."""
 WHOLE = {"data": {"frames": 75}}
-"""Over the profile, for mel models: whole GRID clips, since what is heard is whole too and context is learnt by heart."""
+"""Over the profile, for mel models: whole GRID clips, since what is heard is whole too and its context is learnt."""
 SCORING_RATE = 16_000
 """Hz, as in the protocol."""
 
