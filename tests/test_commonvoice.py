@@ -6,18 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.commonvoice import scan, speaker_of
 from v2sbench.media import probe
 
 ANNE, BEN = "a" * 128, "b" * 128
-
-
-def touch(root: Path, name: str, data: bytes = b"x") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def table(*rows: tuple[str, ...], header: tuple[str, ...] = ("client_id", "path", "sentence", "locale")) -> bytes:
@@ -30,8 +24,8 @@ def clip(number: int, suffix: str = ".mp3") -> str:
 
 @pytest.mark.parametrize("inside", ["", "en/", "cv-corpus-9.0-2022-04-27/en/"])
 def test_a_validated_clip(tmp_path: Path, inside: str) -> None:
-    media = touch(tmp_path, f"{inside}clips/{clip(7)}")
-    touch(tmp_path, f"{inside}validated.tsv", table((ANNE, clip(7), "It's here.", "en")))
+    media = put(tmp_path, f"{inside}clips/{clip(7)}")
+    put(tmp_path, f"{inside}validated.tsv", table((ANNE, clip(7), "It's here.", "en")))
     found = scan(tmp_path)
     (only,) = found.clips
     assert (only.id, only.speaker, only.media) == (f"{speaker_of(ANNE)}/common_voice_en_7", speaker_of(ANNE), media)
@@ -42,9 +36,9 @@ def test_a_validated_clip(tmp_path: Path, inside: str) -> None:
 
 def test_clips_that_are_not_validated_are_passed_over(tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        touch(tmp_path, f"en/clips/{clip(number)}")
-    touch(tmp_path, "en/validated.tsv", table((ANNE, clip(2), "Yes.", "en"), (BEN, clip(9), "Not here.", "en")))
-    touch(tmp_path, "en/other.tsv", table((BEN, clip(1), "No.", "en")))
+        put(tmp_path, f"en/clips/{clip(number)}")
+    put(tmp_path, "en/validated.tsv", table((ANNE, clip(2), "Yes.", "en"), (BEN, clip(9), "Not here.", "en")))
+    put(tmp_path, "en/other.tsv", table((BEN, clip(1), "No.", "en")))
     found = scan(tmp_path)
     assert [item.media.name for item in found.clips] == [clip(2)]
     assert found.layout == "en/clips/*.mp3 (1); 2 not validated"
@@ -53,23 +47,23 @@ def test_clips_that_are_not_validated_are_passed_over(tmp_path: Path) -> None:
 
 def test_a_quotation_mark_swallows_no_row(tmp_path: Path) -> None:
     for number in (1, 2):
-        touch(tmp_path, f"clips/{clip(number)}")
+        put(tmp_path, f"clips/{clip(number)}")
     rows = [(ANNE, clip(1), '"Go, he said.', "en"), (BEN, clip(2), 'He said "no".', "en")]
-    touch(tmp_path, "validated.tsv", table(*rows))
+    put(tmp_path, "validated.tsv", table(*rows))
     assert sorted(item.text or "" for item in scan(tmp_path).clips) == ["go he said", "he said no"]
 
 
 def test_rows_of_other_columns_in_other_orders(tmp_path: Path) -> None:
-    touch(tmp_path, f"clips/{clip(1)}")
+    put(tmp_path, f"clips/{clip(1)}")
     header = ("client_id", "sentence_id", "path", "age", "sentence")
-    touch(tmp_path, "validated.tsv", table((ANNE, "17", clip(1), "", "Yes."), (BEN, "cut off"), header=header))
+    put(tmp_path, "validated.tsv", table((ANNE, "17", clip(1), "", "Yes."), (BEN, "cut off"), header=header))
     assert [item.text for item in scan(tmp_path).clips] == ["yes"]
 
 
 def test_other_languages_are_not_english(tmp_path: Path) -> None:
-    touch(tmp_path, "de/clips/common_voice_de_1.mp3")
-    touch(tmp_path, f"de/clips/{clip(1)}")
-    touch(tmp_path, "de/validated.tsv", table((ANNE, "common_voice_de_1.mp3", "Ja.", "de"), (ANNE, clip(1), "", "de")))
+    put(tmp_path, "de/clips/common_voice_de_1.mp3")
+    put(tmp_path, f"de/clips/{clip(1)}")
+    put(tmp_path, "de/validated.tsv", table((ANNE, "common_voice_de_1.mp3", "Ja.", "de"), (ANNE, clip(1), "", "de")))
     found = scan(tmp_path)
     assert not found.clips
     assert {problem.reason for problem in found.problems} == {"no validated.tsv with clips of en beside its folder"}
@@ -78,20 +72,20 @@ def test_other_languages_are_not_english(tmp_path: Path) -> None:
 def test_a_clip_of_two_releases_counts_once(tmp_path: Path) -> None:
     paths = []
     for release, client in (("cv-corpus-7", ANNE), ("cv-corpus-9", BEN)):  # client_id need not stay
-        paths.append(touch(tmp_path, f"{release}/en/clips/{clip(1)}"))
-        touch(tmp_path, f"{release}/en/validated.tsv", table((client, clip(1), "Yes.", "en")))
+        paths.append(put(tmp_path, f"{release}/en/clips/{clip(1)}"))
+        put(tmp_path, f"{release}/en/validated.tsv", table((client, clip(1), "Yes.", "en")))
     found = scan(tmp_path)
     assert [item.media for item in found.clips] == paths[:1]
     assert found.superseded == (paths[1],)
 
 
 def test_unusable_files_are_problems(tmp_path: Path) -> None:
-    touch(tmp_path, f"a/clips/{clip(1)}", b"")
-    touch(tmp_path, "a/clips/music.mp3")
-    touch(tmp_path, "a/validated.tsv", table((ANNE, clip(1), "Yes.", "en")))
-    touch(tmp_path, "b/validated.tsv", table((ANNE, clip(1)), header=("client_id", "path")))
-    touch(tmp_path, "c/validated.tsv", b"")
-    touch(tmp_path, f"d/{clip(1)}")
+    put(tmp_path, f"a/clips/{clip(1)}", b"")
+    put(tmp_path, "a/clips/music.mp3")
+    put(tmp_path, "a/validated.tsv", table((ANNE, clip(1), "Yes.", "en")))
+    put(tmp_path, "b/validated.tsv", table((ANNE, clip(1)), header=("client_id", "path")))
+    put(tmp_path, "c/validated.tsv", b"")
+    put(tmp_path, f"d/{clip(1)}")
     found = scan(tmp_path)
     assert not found.clips
     assert [(str(problem.path.relative_to(tmp_path)), problem.reason) for problem in found.problems] == [

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.trees import touch
 from v2sbench.folders import clips_of, locate
 from v2sbench.runtime import UseError
-
-
-def touch(root, *names):
-    for name in names:
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(b"x")
 
 
 def test_locate_takes_both_layouts(tmp_path):

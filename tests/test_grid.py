@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.trees import touch
 from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
 from v2sbench.corpora.divisions import leaked, refuse_leak
 from v2sbench.corpora.grid import INVENTORY, grid_corpus, read_align, scan, stem_of, stems, text_of, unseen
@@ -17,13 +18,6 @@ from v2sbench.corpora.grid_grammar import NotGridError, fault_of
 from v2sbench.runtime import UseError, rng, short_digest
 
 SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")
-
-
-def touch(root: Path, *names: str, data: bytes = b"x") -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
 
 
 @pytest.fixture(scope="module")

@@ -8,18 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.hifitts import scan
 from v2sbench.media import probe
 
 SOUND = "audio/92_clean/10425/book_01_reader_0000.flac"
-
-
-def touch(root: Path, name: str, data: bytes = b"x") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 def manifest(*rows: Mapping[str, object]) -> bytes:
@@ -28,9 +22,9 @@ def manifest(*rows: Mapping[str, object]) -> bytes:
 
 @pytest.mark.parametrize("inside", ["", "hi_fi_tts_v0/"])
 def test_a_listed_sound_is_a_clip(tmp_path: Path, inside: str) -> None:
-    media = touch(tmp_path, f"{inside}{SOUND}")
+    media = put(tmp_path, f"{inside}{SOUND}")
     row = {"audio_filepath": SOUND, "text": "chapter 1", "text_normalized": "Chapter one."}
-    touch(tmp_path, f"{inside}92_manifest_clean_train.json", manifest(row))
+    put(tmp_path, f"{inside}92_manifest_clean_train.json", manifest(row))
     found = scan(tmp_path)
     (clip,) = found.clips
     assert (clip.id, clip.speaker, clip.media) == ("92/10425_book_01_reader_0000", "92", media)
@@ -41,16 +35,16 @@ def test_a_listed_sound_is_a_clip(tmp_path: Path, inside: str) -> None:
 
 @pytest.mark.parametrize(("row", "words"), [({"text": "A b."}, "a b"), ({}, None), ({"text_normalized": ""}, "")])
 def test_texts(tmp_path: Path, row: dict[str, object], words: str | None) -> None:
-    touch(tmp_path, SOUND)
-    touch(tmp_path, "92_manifest_clean_test.json", manifest({"audio_filepath": SOUND} | row))
+    put(tmp_path, SOUND)
+    put(tmp_path, "92_manifest_clean_test.json", manifest({"audio_filepath": SOUND} | row))
     assert [clip.text for clip in scan(tmp_path).clips] == [words]
 
 
 def test_one_name_in_two_books_is_two_clips(tmp_path: Path) -> None:
     names = [SOUND, SOUND.replace("10425", "10426")]
     for name in names:
-        touch(tmp_path, name)
-    touch(tmp_path, "92_manifest_clean_dev.json", manifest(*({"audio_filepath": name} for name in names)))
+        put(tmp_path, name)
+    put(tmp_path, "92_manifest_clean_dev.json", manifest(*({"audio_filepath": name} for name in names)))
     assert [clip.id for clip in scan(tmp_path).clips] == [
         "92/10425_book_01_reader_0000",
         "92/10426_book_01_reader_0000",
@@ -58,20 +52,20 @@ def test_one_name_in_two_books_is_two_clips(tmp_path: Path) -> None:
 
 
 def test_a_part_of_the_corpus_is_a_good_corpus(tmp_path: Path) -> None:
-    touch(tmp_path, SOUND)
+    put(tmp_path, SOUND)
     rows = [{"audio_filepath": SOUND}, {"audio_filepath": SOUND.replace("0000", "0001")}]
-    touch(tmp_path, "92_manifest_clean_train.json", manifest(*rows))
+    put(tmp_path, "92_manifest_clean_train.json", manifest(*rows))
     found = scan(tmp_path)
     assert len(found.clips) == 1
     assert not found.problems
 
 
 def test_unusable_files_are_problems(tmp_path: Path) -> None:
-    touch(tmp_path, "11614_manifest_other_train.json", b"")
-    touch(tmp_path, "92_manifest_clean_train.json", manifest({"audio_filepath": SOUND}) + b'{"text": "a"}\n\n[1]\n{')
-    touch(tmp_path, SOUND, b"")
-    touch(tmp_path, SOUND.replace("0000", "0001"))
-    touch(tmp_path, "stray.flac")
+    put(tmp_path, "11614_manifest_other_train.json", b"")
+    put(tmp_path, "92_manifest_clean_train.json", manifest({"audio_filepath": SOUND}) + b'{"text": "a"}\n\n[1]\n{')
+    put(tmp_path, SOUND, b"")
+    put(tmp_path, SOUND.replace("0000", "0001"))
+    put(tmp_path, "stray.flac")
     found = scan(tmp_path)
     assert not found.clips
     assert [(problem.path.name, problem.reason) for problem in found.problems] == [

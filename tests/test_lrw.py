@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
+from tests.trees import touch
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
 from v2sbench.corpora.lrw import SECONDS, read_word, scan
 from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode, fit, probe
@@ -24,13 +25,6 @@ ids = st.builds(
     st.sampled_from(SUBSETS),
     st.integers(1, 1000),
 )
-
-
-def touch(root: Path, *names: str, data: str = "x") -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(data)
 
 
 @pytest.fixture(scope="module")

@@ -6,18 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.omceb import scan
 from v2sbench.media import probe
 
 STEM = "irm_02484_00388340234"
-
-
-def touch(root: Path, name: str, data: bytes = b"x") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -32,32 +26,32 @@ def touch(root: Path, name: str, data: bytes = b"x") -> Path:
     ],
 )
 def test_lines_of_the_index(tmp_path: Path, line: str, words: str | None) -> None:
-    touch(tmp_path, f"irish_english_male/{STEM}.wav")
-    touch(tmp_path, "irish_english_male/line_index.csv", f"{line}\n".encode())
+    put(tmp_path, f"irish_english_male/{STEM}.wav")
+    put(tmp_path, "irish_english_male/line_index.csv", f"{line}\n".encode())
     (clip,) = scan(tmp_path).clips
     assert (clip.id, clip.speaker, clip.text) == (f"irm_02484/{STEM}", "irm_02484", words)
 
 
 def test_a_quotation_mark_swallows_no_line(tmp_path: Path) -> None:
     for k in (1, 2):
-        touch(tmp_path, f"welsh_english_male/wem_1_{k}.wav")
-    touch(tmp_path, "line_index_all.csv", b'EN1, wem_1_1, "Stop, he said.\nEN2, wem_1_2, "No."\n')
+        put(tmp_path, f"welsh_english_male/wem_1_{k}.wav")
+    put(tmp_path, "line_index_all.csv", b'EN1, wem_1_1, "Stop, he said.\nEN2, wem_1_2, "No."\n')
     assert [clip.text for clip in scan(tmp_path).clips] == ["stop he said", "no"]
 
 
 def test_one_number_is_another_speaker_in_another_accent(tmp_path: Path) -> None:
-    touch(tmp_path, "irish_english_male/irm_02484_1.wav")
-    touch(tmp_path, "midlands_english_female/mif_02484_1.wav")
+    put(tmp_path, "irish_english_male/irm_02484_1.wav")
+    put(tmp_path, "midlands_english_female/mif_02484_1.wav")
     found = scan(tmp_path)
     assert found.counts == {"irm_02484": 1, "mif_02484": 1}
     assert found.layout == "irish_english_male/*.wav (1), midlands_english_female/*.wav (1)"
 
 
 def test_unusable_files_are_problems(tmp_path: Path) -> None:
-    touch(tmp_path, f"irish_english_male/{STEM}.wav", b"")
-    touch(tmp_path, "irish_english_male/line_index.csv", b"")
-    touch(tmp_path, "irish_english_male/music.wav")
-    touch(tmp_path, "LICENSE")
+    put(tmp_path, f"irish_english_male/{STEM}.wav", b"")
+    put(tmp_path, "irish_english_male/line_index.csv", b"")
+    put(tmp_path, "irish_english_male/music.wav")
+    put(tmp_path, "LICENSE")
     found = scan(tmp_path)
     assert not found.clips
     assert [(problem.path.name, problem.reason) for problem in found.problems] == [
@@ -68,8 +62,8 @@ def test_unusable_files_are_problems(tmp_path: Path) -> None:
 
 
 def test_an_utterance_found_twice_counts_once(tmp_path: Path) -> None:
-    first = touch(tmp_path, f"all/{STEM}.wav")
-    second = touch(tmp_path, f"irish_english_male/{STEM}.wav")
+    first = put(tmp_path, f"all/{STEM}.wav")
+    second = put(tmp_path, f"irish_english_male/{STEM}.wav")
     found = scan(tmp_path)
     assert [clip.media for clip in found.clips] == [first]
     assert found.superseded == (second,)

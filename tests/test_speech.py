@@ -8,25 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.speech import libritts_corpus, scan, words_of
 
 STEM = "84_121123_000007_000001"
 
 
-def touch(root: Path, name: str, data: bytes = b"x") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
 @pytest.mark.parametrize("inside", ["", "train-clean-100/", "LibriTTS/dev-clean/"])
 @pytest.mark.parametrize("suffix", [".wav", ".flac", ".WAV"])
 def test_utterances_are_found_wherever_the_speakers_begin(tmp_path: Path, inside: str, suffix: str) -> None:
-    media = touch(tmp_path, f"{inside}84/121123/{STEM}{suffix}")
-    touch(tmp_path, f"{inside}84/121123/{STEM}.original.txt", b"No.")
-    touch(tmp_path, f"{inside}84/121123/{STEM}.normalized.txt", "\u201cYes,\u201d he said.\n".encode())
+    media = put(tmp_path, f"{inside}84/121123/{STEM}{suffix}")
+    put(tmp_path, f"{inside}84/121123/{STEM}.original.txt", b"No.")
+    put(tmp_path, f"{inside}84/121123/{STEM}.normalized.txt", "\u201cYes,\u201d he said.\n".encode())
     found = scan(tmp_path)
     (clip,) = found.clips
     assert (clip.id, clip.speaker, clip.media, clip.text, clip.video) == (
@@ -41,15 +35,15 @@ def test_utterances_are_found_wherever_the_speakers_begin(tmp_path: Path, inside
 
 
 def test_a_clip_without_text_is_a_good_clip(tmp_path: Path) -> None:
-    touch(tmp_path, f"84/121123/{STEM}.wav")
+    put(tmp_path, f"84/121123/{STEM}.wav")
     assert [clip.text for clip in scan(tmp_path).clips] == [None]
 
 
 def test_unusable_files_are_problems(tmp_path: Path) -> None:
-    touch(tmp_path, f"84/121123/{STEM}.wav", b"")
-    touch(tmp_path, "84/121123/music.wav")
-    touch(tmp_path, "85/121123/84_121123_000007_000002.wav")
-    touch(tmp_path, "84/9/84_121123_000007_000003.wav")
+    put(tmp_path, f"84/121123/{STEM}.wav", b"")
+    put(tmp_path, "84/121123/music.wav")
+    put(tmp_path, "85/121123/84_121123_000007_000002.wav")
+    put(tmp_path, "84/9/84_121123_000007_000003.wav")
     found = scan(tmp_path)
     assert not found.clips
     assert [(problem.path.name, problem.reason) for problem in found.problems] == [  # in the order of paths
@@ -61,8 +55,8 @@ def test_unusable_files_are_problems(tmp_path: Path) -> None:
 
 
 def test_an_utterance_found_twice_counts_once(tmp_path: Path) -> None:
-    first = touch(tmp_path, f"LibriTTS/dev-clean/84/121123/{STEM}.wav")
-    second = touch(tmp_path, f"LibriTTS_R/dev-clean/84/121123/{STEM}.wav")
+    first = put(tmp_path, f"LibriTTS/dev-clean/84/121123/{STEM}.wav")
+    second = put(tmp_path, f"LibriTTS_R/dev-clean/84/121123/{STEM}.wav")
     found = scan(tmp_path)
     assert [clip.media for clip in found.clips] == [first]
     assert found.superseded == (second,)

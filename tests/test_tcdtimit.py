@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
+from tests.trees import touch
 from v2sbench.corpora import Clip, Scan, corpus, scan_of, split
 from v2sbench.corpora.divisions import leaked
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
@@ -24,13 +25,6 @@ ids = st.tuples(
     st.sampled_from([*LIPSPEAKERS, *TRAIN, *TEST, *LEFT_OUT]),
     st.one_of(st.sampled_from(["sa1", "sa2"]), st.builds("s{}{}".format, st.sampled_from("ix"), st.integers(1, 2342))),
 ).map("/".join)
-
-
-def touch(root: Path, *names: str, data: str = "x") -> None:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(data)
 
 
 @pytest.fixture(scope="module")

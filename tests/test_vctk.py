@@ -6,24 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.vctk import TRIMMED, scan
 from v2sbench.media import probe
 
 
-def touch(root: Path, name: str, data: bytes = b"x") -> Path:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
-    return path
-
-
 @pytest.mark.parametrize("inside", ["", "VCTK-Corpus-0.92/"])
 def test_the_first_microphone_is_the_clip(tmp_path: Path, inside: str) -> None:
-    first = touch(tmp_path, f"{inside}{TRIMMED}/p225/p225_001_mic1.flac")
-    second = touch(tmp_path, f"{inside}{TRIMMED}/p225/p225_001_mic2.flac")
-    touch(tmp_path, f"{inside}txt/p225/p225_001.txt", b"Please call Stella.\n")
-    touch(tmp_path, f"{inside}{TRIMMED}/log.txt")
+    first = put(tmp_path, f"{inside}{TRIMMED}/p225/p225_001_mic1.flac")
+    second = put(tmp_path, f"{inside}{TRIMMED}/p225/p225_001_mic2.flac")
+    put(tmp_path, f"{inside}txt/p225/p225_001.txt", b"Please call Stella.\n")
+    put(tmp_path, f"{inside}{TRIMMED}/log.txt")
     found = scan(tmp_path)
     (clip,) = found.clips
     assert (clip.id, clip.speaker, clip.media, clip.text) == ("p225/p225_001", "p225", first, "please call stella")
@@ -34,22 +28,22 @@ def test_the_first_microphone_is_the_clip(tmp_path: Path, inside: str) -> None:
 
 @pytest.mark.parametrize("speaker", ["p280", "p315", "s5"])
 def test_speakers_without_a_second_microphone_or_text_are_here(tmp_path: Path, speaker: str) -> None:
-    touch(tmp_path, f"{TRIMMED}/{speaker}/{speaker}_010_mic1.flac")
+    put(tmp_path, f"{TRIMMED}/{speaker}/{speaker}_010_mic1.flac")
     found = scan(tmp_path)
     assert [(clip.id, clip.text) for clip in found.clips] == [(f"{speaker}/{speaker}_010", None)]
     assert not found.problems
 
 
 def test_a_part_of_the_corpus_is_found(tmp_path: Path) -> None:
-    touch(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac")
+    put(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac")
     assert [clip.id for clip in scan(tmp_path / TRIMMED).clips] == ["p225/p225_001"]
     assert [clip.id for clip in scan(tmp_path / TRIMMED / "p225").clips] == ["p225/p225_001"]
 
 
 def test_untrimmed_sounds_give_way_and_are_never_clips(tmp_path: Path) -> None:
-    best = touch(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac")
-    old = touch(tmp_path, "wav48/p225/p225_001.wav")
-    alone = touch(tmp_path, "wav48/p225/p225_002.wav")
+    best = put(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac")
+    old = put(tmp_path, "wav48/p225/p225_001.wav")
+    alone = put(tmp_path, "wav48/p225/p225_002.wav")
     found = scan(tmp_path)
     assert [clip.media for clip in found.clips] == [best]
     assert found.superseded == (old,)
@@ -59,11 +53,11 @@ def test_untrimmed_sounds_give_way_and_are_never_clips(tmp_path: Path) -> None:
 
 
 def test_unusable_files_are_problems(tmp_path: Path) -> None:
-    touch(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac", b"")
-    touch(tmp_path, f"{TRIMMED}/p225/p225_001_mic2.flac")  # no substitute for it
-    touch(tmp_path, f"{TRIMMED}/p225/p225_002_mic2.flac")
-    touch(tmp_path, f"{TRIMMED}/p226/p225_003_mic1.flac")
-    touch(tmp_path, f"{TRIMMED}/p226/music.flac")
+    put(tmp_path, f"{TRIMMED}/p225/p225_001_mic1.flac", b"")
+    put(tmp_path, f"{TRIMMED}/p225/p225_001_mic2.flac")  # no substitute for it
+    put(tmp_path, f"{TRIMMED}/p225/p225_002_mic2.flac")
+    put(tmp_path, f"{TRIMMED}/p226/p225_003_mic1.flac")
+    put(tmp_path, f"{TRIMMED}/p226/music.flac")
     found = scan(tmp_path)
     assert not found.clips
     assert [(problem.path.name, problem.reason) for problem in found.problems] == [
