@@ -22,6 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
+from v2sbench.corpora.remote import Access
 from v2sbench.runtime import UseError, choose, short_digest
 
 __all__ = [
@@ -69,6 +70,10 @@ class Clip:
     """Precomputed face landmarks, one (frames, 68, 2) array in pixels, when the corpus came with some."""
     align: Path | None = None
     """Word times, when the corpus came with some."""
+    start: float | None = None
+    """Seconds in `media` at which the clip begins; None: with the file."""
+    end: float | None = None
+    """Seconds in `media` at which it ends; None: with the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +227,8 @@ class Corpus:
     """Embedded corpora: ``generate(root, **size)`` makes the corpus at `root` unless it is there with that size."""
     known_lists: Mapping[str, KnownList] = field(default_factory=dict)
     """Digest (first 16 hex of the SHA-256 of the sorted lines) -> a published list."""
+    access: Access = field(default_factory=Access)
+    """What its owners allow, and how to get it; empty says that nobody wrote it down here."""
 
     @property
     def embedded(self) -> bool:

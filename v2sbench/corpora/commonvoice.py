@@ -16,6 +16,7 @@ from pathlib import Path
 from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import words_of
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic, short_digest
@@ -146,5 +147,13 @@ CORPORA = (
         scan=scan,
         is_id=_is_id,
         fake=fake,
+        access=Access(
+            note="CC0. Whoever downloads agrees not to try to find out who the volunteers are, and not to host copies.",
+            steps=(
+                "open https://commonvoice.mozilla.org/en/datasets, choose English and a release, and follow it to the "
+                "page of the download, where you sign in and agree to the terms",
+                "unpack the archive: cv-corpus-RELEASE/en/clips/*.mp3 with validated.tsv beside the folder clips",
+            ),
+        ),
     ),
 )

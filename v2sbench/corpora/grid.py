@@ -25,6 +25,7 @@ from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, GRAMMAR, Word, fault_of, read_align, stem_of, stems, text_of
+from v2sbench.corpora.remote import Access
 
 __all__ = [
     "ALIGN_RATE",
@@ -249,6 +250,7 @@ def grid_corpus(
     shared: bool = False,
     generate: Callable[..., object] | None = None,
     known_lists: Mapping[str, KnownList] | None = None,
+    access: Access,
 ) -> Corpus:
     """A corpus in GRID's layout and grammar.
 
@@ -270,8 +272,17 @@ def grid_corpus(
         inventory=dict(inventory or {}),
         generate=generate,
         known_lists=dict(known_lists or {}),
+        access=access,
     )
 
+
+ACCESS = Access(
+    note="CC BY 4.0, at Zenodo: any use with attribution. The published lists of clips are CC BY-NC and not shipped.",
+    steps=(
+        "fetch s1.zip ... s34.zip (there is no s21) and alignments.zip from https://zenodo.org/records/3625687",
+        "unpack them into one folder: s1/*.mpg, alignments/s1/*.align and so on",
+    ),
+)
 
 CORPORA = (
     grid_corpus(
@@ -282,5 +293,6 @@ CORPORA = (
         splits=SPLITS,
         inventory=INVENTORY,
         known_lists=KNOWN_LISTS,
+        access=ACCESS,
     ),
 )

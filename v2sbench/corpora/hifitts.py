@@ -16,6 +16,7 @@ from pathlib import Path
 from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import words_of
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic
@@ -127,5 +128,12 @@ CORPORA = (
         scan=scan,
         is_id=_is_id,
         fake=fake,
+        access=Access(
+            note="CC BY 4.0, at OpenSLR: any use with attribution.",
+            steps=(
+                "fetch hi_fi_tts_v0.tar.gz from https://www.openslr.org/109/",
+                "unpack it: hi_fi_tts_v0/audio/..., hi_fi_tts_v0/*_manifest_*.json",
+            ),
+        ),
     ),
 )

@@ -20,6 +20,7 @@ from pathlib import Path
 from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
 from v2sbench.corpora.fakes_mp4 import fake_lrw
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 
 __all__ = ["CORPORA", "SECONDS", "Spoken", "read_word", "scan"]
 
@@ -155,5 +156,15 @@ CORPORA = (
         ),
         is_id=_is_id,
         fake=fake_lrw,
+        access=Access(
+            note="By agreement between your institution and BBC Research & Development: academic research only. "
+            "Nothing may be passed on, neither clips nor pictures of them.",
+            steps=(
+                "open https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrw1.html and follow its link to the BBC's "
+                "data sharing agreement; have it signed by who may sign for your institution and send it in",
+                "with the user name and password that come back, download all parts lrw-v1-part* from that page",
+                "join and unpack them: cat lrw-v1-part* > lrw-v1.tar && tar -xf lrw-v1.tar",
+            ),
+        ),
     ),
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import files
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import words_of
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic
@@ -99,5 +100,12 @@ CORPORA = (
         scan=scan,
         is_id=_is_id,
         fake=fake,
+        access=Access(
+            note="CC BY-SA 4.0, at OpenSLR: any use with attribution; what is made of it, under the same.",
+            steps=(
+                "fetch the zip files of wavs from https://www.openslr.org/83/",
+                "unpack each into a folder of its own name: irish_english_male/*.wav with line_index.csv beside them",
+            ),
+        ),
     ),
 )

@@ -17,6 +17,7 @@ from v2sbench.corpora import Clip, Corpus, Problem, Scan, Split
 from v2sbench.corpora.divisions import pretraining_split
 from v2sbench.corpora.fakes import fake_libritts
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 
 __all__ = ["CORPORA", "libritts_corpus", "scan", "words_of"]
 
@@ -102,6 +103,7 @@ def libritts_corpus(
     url: str = "",
     val: float = 0.01,
     generate: Callable[..., object] | None = None,
+    access: Access,
 ) -> Corpus:
     """A corpus in LibriTTS's layout, with one pre-training split of its own name.
 
@@ -119,7 +121,20 @@ def libritts_corpus(
         is_id=_is_id,
         fake=fake_libritts,
         generate=generate,
+        access=access,
     )
 
 
-CORPORA = (libritts_corpus("libritts", title="LibriTTS", licence="CC BY 4.0", url="https://www.openslr.org/60/"),)
+ACCESS = Access(
+    note="CC BY 4.0, at OpenSLR: any use with attribution.",
+    steps=(
+        "fetch the archives of LibriTTS from https://www.openslr.org/60/",
+        "unpack them into one folder: LibriTTS/train-clean-100/... and so on",
+    ),
+)
+
+CORPORA = (
+    libritts_corpus(
+        "libritts", title="LibriTTS", licence="CC BY 4.0", url="https://www.openslr.org/60/", access=ACCESS
+    ),
+)

@@ -27,6 +27,7 @@ from v2sbench.corpora import embedded
 from v2sbench.corpora.divisions import seen_split, unseen_split
 from v2sbench.corpora.grid import grid_corpus
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, stems, text_of
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import libritts_corpus
 from v2sbench.corpora.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
 from v2sbench.corpora.talker.voice import SPEECH_RATE, Speech, Voice, speak
@@ -337,6 +338,11 @@ SPLITS = (
     ),
 )  # fmt: skip
 
+ACCESS = Access(
+    note="Made on this machine, with the voices of espeak-ng (GPL-3, called as a library): nothing to ask for.",
+    steps=("nothing to fetch: `v2sbench prepare demo` or `prepare demo-audio` makes it",),
+)
+
 CORPORA = (
     grid_corpus(
         "demo",
@@ -344,11 +350,13 @@ CORPORA = (
         licence="made here (espeak-ng voices)",
         splits=SPLITS,
         generate=generate_faces,
+        access=ACCESS,
     ),
     libritts_corpus(
         "demo-audio",
         title="Embedded corpus: synthetic voices, other sentences",
         licence="made here (espeak-ng voices)",
         generate=generate_audio,
+        access=ACCESS,
     ),
 )

@@ -22,6 +22,7 @@ from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
 from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
 from v2sbench.corpora.fakes_mp4 import fake_tcdtimit
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import words_of
 
 __all__ = ["CORPORA", "INVENTORY", "LEFT_OUT", "LIPSPEAKERS", "MLF_RATE", "TEST", "TRAIN", "Phone", "read_mlf", "scan"]
@@ -272,5 +273,13 @@ CORPORA = (
         is_id=_is_id,
         fake=fake_tcdtimit,
         inventory=INVENTORY,
+        access=Access(
+            note="By agreement with Trinity College Dublin: academic research only, not to be passed on.",
+            steps=(
+                "register at https://sigmedia.tcd.ie/ with the address of your institution, and accept the terms",
+                "download each speaker's straightcam.zip, of lipspeakers and volunteers, and the label files",
+                "unpack each into its speaker's folder: lipspeakers/Lipspkr1/Clips/straightcam/*.mp4",
+            ),
+        ),
     ),
 )

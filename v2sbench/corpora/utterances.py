@@ -10,6 +10,7 @@ from pathlib import Path
 from v2sbench.corpora import Clip, Corpus, Problem, Scan
 from v2sbench.corpora.divisions import pretraining_split
 from v2sbench.corpora.folder import File
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.speech import words_of
 
 __all__ = ["Utterance", "read_words", "scan_of_utterances", "speech_corpus"]
@@ -69,6 +70,7 @@ def speech_corpus(
     scan: Callable[[Path], Scan],
     is_id: Callable[[str], bool],
     fake: Callable[[Path], None],
+    access: Access,
 ) -> Corpus:
     """An audio-only corpus with one split of its own name: 1 % of the clips, by hash, validate; the rest trains."""
     return Corpus(
@@ -81,4 +83,5 @@ def speech_corpus(
         splits=(pretraining_split(name, name, f"{title}: pre-training, 1% for validation, no test"),),
         is_id=is_id,
         fake=fake,
+        access=access,
     )

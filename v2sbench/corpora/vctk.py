@@ -17,6 +17,7 @@ from pathlib import Path
 from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic
 
@@ -125,5 +126,12 @@ CORPORA = (
         scan=scan,
         is_id=_is_id,
         fake=fake,
+        access=Access(
+            note="CC BY 4.0, at Edinburgh DataShare: any use with attribution.",
+            steps=(
+                "fetch VCTK-Corpus-0.92.zip from https://datashare.ed.ac.uk/handle/10283/3443",
+                "unpack it: wav48_silence_trimmed/pNNN/*.flac, txt/pNNN/*.txt",
+            ),
+        ),
     ),
 )
