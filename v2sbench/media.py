@@ -1,5 +1,7 @@
 """Media in: decoding by time stamps.  With `pcm` and `mpeg1`, whose names it offers too, the project's only media I/O.
 
+`decode` opens a file, seeks where that is exact, and hands what comes out of the decoders to `tracks`.
+
 Time 0 of a recording is the start of its picture; its sound is placed on that clock by time stamps, cut before 0, and
 never stretched.
 
@@ -19,14 +21,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import av
 import numpy as np
 from av.container import InputContainer
+from numpy.typing import NDArray
 
 from v2sbench.mpeg1 import UInt8, write_mpeg1
 from v2sbench.pcm import (
@@ -43,15 +46,16 @@ from v2sbench.pcm import (
     quantise,
     read_wav,
     resample,
-    to_float,
     write_wav,
 )
+from v2sbench.tracks import TOLERANCE, Missed, Pictures, Sounds, Stretch
 
 __all__ = [
     "FPS",
     "RATE",
     "REASONS",
     "SAMPLES_PER_FRAME",
+    "TOLERANCE",
     "MediaError",
     "MediaInfo",
     "Recording",
@@ -71,14 +75,12 @@ __all__ = [
     "write_wav",
 ]
 
-TOLERANCE = 0.002
-"""Seconds by which a time stamp may be off, since containers round to 1 ms."""
-MAX_GAP = 10.0
-"""Seconds: a longer jump between two time stamps is damage that no holding of pictures can mend."""
+PREROLL = 1.0
+"""Seconds before a stretch at which decoding begins: what a codec carries over from block to block is right by then."""
+EXACT = frozenset({"flac", "mov", "mp3", "ogg", "wav"})
+"""FFmpeg's names of containers that are sought in: their clocks count samples. Any other is decoded from its start."""
 
 _LOG = logging.getLogger(__name__)
-_LUMA_FIRST = ("gray", "yuv420p", "yuv422p", "yuv444p", "yuvj420p", "yuvj422p", "yuvj444p")
-_FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,9 @@ class Recording:
 
     frames: UInt8 | None
     """(F, H, W) grey or (F, H, W, 3) RGB; frame k is the picture on screen at k/25 s."""
+    shown: NDArray[np.intp] | None
+    """(F,) which of the stream's own decoded pictures, counted from 0, each frame is: takes what somebody measured in
+    the file's own pictures to 25 fps. None without pictures, and where those before `start` were not decoded."""
     wave: Wave | None
     """(T,) float32 in [-1, 1], mono; sample i is heard at i/rate s."""
     damage: tuple[str, ...]
@@ -116,14 +121,38 @@ class Recording:
 
 
 def decode(
-    path: Path | str, *, video: bool = True, audio: bool = True, colour: bool = False, rate: int = RATE
+    path: Path | str,
+    *,
+    video: bool = True,
+    audio: bool = True,
+    colour: bool = False,
+    rate: int = RATE,
+    start: float | None = None,
+    end: float | None = None,
 ) -> Recording:
     """Decode picture and sound of `path` in one pass, both placed by time stamps.
 
+    start, end: seconds on the recording's clock, of the stretch that is wanted; the result's time 0 is `start`. Its
+    samples are those of a whole decode, and so are its pictures when `start` is a whole number of 25ths. Sound or
+    picture that ends before `end` gives a shorter result, and what is lost outside the stretch is not told.
     Undecodable packets are skipped and told in `Recording.damage`.
-    Raises MediaError: missing, empty, undecodable, truncated (not one frame can be decoded), no-video, no-audio.
+    Raises MediaError: missing, empty, undecodable, truncated (not one frame can be decoded), too-short (nothing is left
+    behind `start`), no-video, no-audio; ValueError unless 0 <= start < end.
     """
-    path = Path(path)
+    first, last = start or 0.0, inf if end is None else end
+    if not 0 <= first < last:
+        raise ValueError(f"start {start} and end {end}: allowed is 0 <= start < end")
+    path, part = Path(path), Stretch(start=first, end=last)
+    if first > PREROLL:
+        try:
+            return _decode(path, video, audio, colour, rate, replace(part, sought=True))
+        except Missed:
+            pass
+    return _decode(path, video, audio, colour, rate, part)
+
+
+def _decode(path: Path, video: bool, audio: bool, colour: bool, rate: int, part: Stretch) -> Recording:
+    """The stretch `part`; Missed when it was to be sought and that cannot be done exactly."""
     with _open(path) as container:
         if video and not container.streams.video:
             raise MediaError("no-video", f"{path} has no video stream")
@@ -133,20 +162,34 @@ def decode(
         streams: list[Any] = [*container.streams.video[:1]] * video + [*container.streams.audio[:1]] * audio
         for stream in streams:
             stream.codec_context.thread_count = 1
-        origin = _origin(container)
-        pictures = _Pictures(container.streams.video[0], origin, colour) if video else None
-        sounds = _Sounds(container.streams.audio[0], origin) if audio else None
-        for frame in _frames(container, streams, damage):
+        part = replace(part, origin=_origin(container))
+        if part.sought:
+            _seek(container, streams[0], part)
+        pictures = Pictures(container.streams.video[0], part, colour) if video else None
+        sounds = Sounds(container.streams.audio[0], part, rate) if audio else None
+        for frame in _frames(container, streams, damage, part):
             if isinstance(frame, av.VideoFrame):
                 assert pictures is not None  # only the asked-for streams are demultiplexed
                 pictures.add(frame)
             else:
                 assert sounds is not None
                 sounds.add(frame)
+            if all(track.done for track in (pictures, sounds) if track is not None):
+                break
         declared = container.duration / av.time_base if container.duration else 0.0
-    frames = pictures.finish(path, damage, declared) if pictures else None
-    wave = sounds.finish(path, damage, rate) if sounds else None
-    return Recording(frames=frames, wave=wave, damage=tuple(damage))
+    frames, shown = pictures.finish(str(path), damage, declared) if pictures else (None, None)
+    wave = sounds.finish(str(path), damage) if sounds else None
+    return Recording(frames=frames, shown=None if part.sought else shown, wave=wave, damage=tuple(damage))
+
+
+def _seek(container: InputContainer, stream: Any, part: Stretch) -> None:
+    """Go to the last place before the stretch from which all of it can be decoded."""
+    if stream.time_base is None or container.format.name.split(",")[0] not in EXACT:
+        raise Missed
+    try:
+        container.seek(int((part.origin + part.start - PREROLL) / stream.time_base), stream=stream)
+    except av.FFmpegError as error:
+        raise Missed from error
 
 
 def read_video(path: Path | str, *, colour: bool = False) -> UInt8:
@@ -208,14 +251,19 @@ def _origin(container: InputContainer) -> float:
     return float(stream.start_time * stream.time_base)
 
 
-def _frames(container: InputContainer, streams: list[Any], damage: list[str]) -> Iterator[Any]:
-    """Every frame that can be decoded; packets that cannot are counted in `damage`."""
+def _frames(container: InputContainer, streams: list[Any], damage: list[str], part: Stretch) -> Iterator[Any]:
+    """Every frame that can be decoded; packets that cannot are counted in `damage`.
+
+    A decoder that starts in the middle may refuse its first packets: before the stretch nobody counts.
+    """
     bad, last = 0, ""
     try:
         for packet in container.demux(streams):
             try:
                 yield from packet.decode()
             except av.FFmpegError as error:
+                if not part.holds(packet):
+                    continue
                 bad, last = bad + 1, str(error.strerror)
     except av.FFmpegError as error:
         damage.append(f"reading stopped early: {error.strerror}")
@@ -226,120 +274,3 @@ def _frames(container: InputContainer, streams: list[Any], damage: list[str]) ->
 def _tell(path: Path | str, recording: Recording) -> None:
     for phrase in recording.damage:
         _LOG.warning("%s: %s", path, phrase)
-
-
-class _Pictures:
-    """Collects decoded pictures with their times; at the end samples them at 25 fps."""
-
-    def __init__(self, stream: Any, origin: float, colour: bool) -> None:
-        self.origin, self.colour = origin, colour
-        self.duration = float(1 / stream.average_rate) if stream.average_rate else 1 / FPS
-        self.times: list[float] = []
-        self.pictures: list[UInt8] = []
-        self.corrupt = 0
-
-    def add(self, frame: av.VideoFrame) -> None:
-        expected = self.times[-1] + self.duration if self.times else 0.0
-        time = expected if frame.time is None else frame.time - self.origin
-        if time - expected > MAX_GAP:
-            raise MediaError("undecodable", f"time stamps jump from {expected:.2f} s to {time:.2f} s")
-        picture = self._pixels(frame)
-        if self.pictures and picture.shape != self.pictures[0].shape:
-            raise MediaError("undecodable", f"the picture changes from {self.pictures[0].shape} to {picture.shape}")
-        self.times.append(time)
-        self.pictures.append(picture)
-        self.corrupt += bool(frame.is_corrupt)
-
-    def _pixels(self, frame: av.VideoFrame) -> UInt8:
-        if self.colour:
-            return np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-        if frame.format.name not in _LUMA_FIRST:
-            frame = frame.reformat(format="yuv444p")
-        plane = frame.planes[0]
-        luma = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
-        full = frame.format.name.startswith(("gray", "yuvj")) or frame.color_range == 2
-        return luma.copy() if full else np.asarray(_FULL_RANGE[luma])
-
-    def _mended(self) -> list[float]:
-        """Times of the pictures, evenly spaced where stamps run backwards in a stream that lost nothing.
-
-        FFmpeg mixes up the stamps of two pictures that begin in one packet of an MPEG program stream, which happens
-        when pictures are smaller than 2 kB; their number and order stay right.
-        """
-        even = [self.times[0] + k * self.duration for k in range(len(self.times))]
-        backwards = any(a >= b for a, b in pairwise(self.times))
-        apart = max(abs(a - b) for a, b in zip(self.times, even, strict=True))
-        return even if backwards and apart < 1.5 * self.duration else self.times
-
-    def finish(self, path: Path, damage: list[str], declared: float) -> UInt8:
-        if not self.pictures:
-            raise MediaError("truncated", f"{path}: not one picture can be decoded")
-        spacing = np.diff(self.times)
-        if (spacing > 0).any():  # surer than the header, where a container may write its clock's tick
-            self.duration = float(np.median(spacing[spacing > 0]))
-        out: list[UInt8] = []
-        held, now, lost, stray = self.pictures[0], -self.duration, 0, 0
-        for time, picture in zip(self._mended(), self.pictures, strict=True):
-            if time <= now:
-                stray += 1
-                continue
-            lost += max(0, round((time - now) / self.duration) - 1)
-            while len(out) / FPS < time - TOLERANCE:
-                out.append(held)
-            held, now = picture, time
-        end = now + self.duration
-        while len(out) / FPS < end - TOLERANCE:
-            out.append(held)
-        if lost:
-            damage.append(f"{lost} pictures lost, the one before held")
-        if self.corrupt:
-            damage.append(f"{self.corrupt} pictures decoded with errors")
-        if stray:
-            damage.append(f"{stray} pictures with time stamps out of order dropped")
-        if declared - end > 0.5:
-            damage.append(f"the picture ends at {end:.2f} s of {declared:.2f} s declared")
-        return np.stack(out)
-
-
-class _Sounds:
-    """Places blocks of sound by time stamps."""
-
-    def __init__(self, stream: Any, origin: float) -> None:
-        self.rate = int(stream.codec_context.sample_rate)
-        self.origin = origin
-        self.blocks: list[tuple[int, Wave]] = []
-        self.end: int | None = None
-
-    def add(self, frame: av.AudioFrame) -> None:
-        if frame.sample_rate != self.rate:
-            raise MediaError("undecodable", f"the sampling rate changes from {self.rate} to {frame.sample_rate} Hz")
-        wave = _mono(frame)
-        start = self.end or 0
-        if frame.time is not None:
-            stamped = round((frame.time - self.origin) * self.rate)
-            if self.end is None or abs(stamped - self.end) > TOLERANCE * self.rate:
-                start = stamped
-        if abs(start - (self.end or 0)) > MAX_GAP * self.rate:
-            raise MediaError("undecodable", f"time stamps of the sound jump to {start / self.rate:.2f} s")
-        self.blocks.append((start, wave))
-        self.end = start + len(wave)
-
-    def finish(self, path: Path, damage: list[str], rate: int) -> Wave:
-        if self.end is None:
-            raise MediaError("truncated", f"{path}: no sound can be decoded")
-        wave = np.zeros(max(0, *(start + len(block) for start, block in self.blocks)), np.float32)
-        gaps, previous = 0, None
-        for start, block in self.blocks:
-            gaps += previous is not None and start != previous
-            previous = start + len(block)
-            wave[max(start, 0) : max(previous, 0)] = block[max(-start, 0) :]
-        if gaps:
-            damage.append(f"{gaps} gaps in the sound, left silent")
-        return resample(wave, self.rate, rate)
-
-
-def _mono(frame: av.AudioFrame) -> Wave:
-    samples = frame.to_ndarray()
-    if not frame.format.is_planar:
-        samples = samples.reshape(-1, len(frame.layout.channels)).T
-    return np.asarray(to_float(samples).mean(axis=0), np.float32) if len(samples) > 1 else to_float(samples[0])

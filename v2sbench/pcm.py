@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import soundfile
 from numpy.typing import NDArray
-from scipy.signal import firwin, resample_poly
 
 from v2sbench.runtime import atomic
 
@@ -24,6 +23,8 @@ FPS = 25
 """Video frames per second of every clip in the project."""
 SAMPLES_PER_FRAME = RATE // FPS
 """Samples per video frame: 960, exactly."""
+CROSSINGS = 48
+"""Zero crossings of the resampling filter on either side."""
 REASONS = ("missing", "empty", "undecodable", "truncated", "no-video", "no-audio", "too-short")
 """Every value of `MediaError.reason`."""
 
@@ -63,7 +64,14 @@ def resample(wave: Wave, source: int, target: int) -> Wave:
     up, down = target // divisor, source // divisor
     if not len(wave):
         return np.zeros(0, np.float32)
+    from scipy.signal import resample_poly  # takes 0.5 s to import, which scoring at 16 kHz need not wait for
+
     return np.asarray(resample_poly(np.asarray(wave, np.float64), up, down, window=_lowpass(up, down)), np.float32)
+
+
+def reach(source: int, target: int) -> int:
+    """Samples at `source` Hz on either side of a moment that `resample` to `target` Hz looks at."""
+    return 0 if source == target else CROSSINGS * max(source, target) // target + 1
 
 
 def quantise(wave: Wave) -> NDArray[np.int16]:
@@ -129,6 +137,8 @@ def to_float(samples: NDArray[Any]) -> Wave:
 
 @lru_cache(maxsize=16)
 def _lowpass(up: int, down: int) -> NDArray[np.float64]:
-    """Kaiser low-pass, 48 zero crossings a side: passes 93 % of the lower Nyquist band, stops 80 dB from its end on."""
+    """Kaiser low-pass, `CROSSINGS` a side: passes 93 % of the lower Nyquist band, stops 80 dB from its end on."""
+    from scipy.signal import firwin
+
     most = max(up, down)
-    return np.asarray(firwin(2 * 48 * most + 1, 0.965 / most, window=("kaiser", 8.0)), np.float64)
+    return np.asarray(firwin(2 * CROSSINGS * most + 1, 0.965 / most, window=("kaiser", 8.0)), np.float64)
