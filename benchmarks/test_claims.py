@@ -11,7 +11,7 @@ import pytest
 from benchmarks.conftest import Plan
 from v2sbench import claims, results
 from v2sbench.sheet import Table
-from v2sbench.tables import pair_lines, verdict_lines
+from v2sbench.wording import pair_lines, verdict_lines
 
 
 def test_pretrained_against_scratch(plan: Plan, table: Table) -> None:

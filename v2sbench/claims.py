@@ -15,12 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from v2sbench import card, runtime, stats
+from v2sbench import card, paired
 from v2sbench.metrics import METRICS
+from v2sbench.paired import Paired
 from v2sbench.results import GRADES, IDENTITIES, INITS, Measured, Variant, asked
-from v2sbench.rows import SEED
 from v2sbench.runtime import UseError, choose
-from v2sbench.stats import Comparison, Outcome
+from v2sbench.stats import Outcome
 
 CLAIMS = Path("results/claims.yaml")
 AXES: Mapping[str, tuple[str, ...]] = MappingProxyType({"init": INITS, "identity": IDENTITIES})
@@ -29,14 +29,12 @@ PAIRED: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {"init": (("frozen", "scratch"), ("tuned", "scratch")), "identity": (("speaker", "face"),)}
 )
 """The comparisons made on each axis, left against right. "Pre-trained beats scratch" is the axis init."""
-WORDS: Mapping[Outcome, str] = MappingProxyType(
-    {"better": "reproduced", "worse": "not reproduced", "inconclusive": "inconclusive"}
-)
-"""How one comparison decides "left beats right" for its metric."""
 _FLIPPED: Mapping[Outcome, Outcome] = MappingProxyType(
     {"better": "worse", "worse": "better", "inconclusive": "inconclusive"}
 )
 
+Pair = Paired[Variant]
+"""Two variants that differ in one thing, its `axis`; the left one is claimed to be better."""
 Result = Literal["reproduced", "not reproduced", "inconclusive", "not measured"]
 
 __all__ = ["Claim", "Pair", "Verdict", "compare", "incomplete", "judge", "read_claims"]
@@ -70,28 +68,6 @@ class Claim:
     """Splits that the claim is about; all where empty."""
     models: tuple[str, ...] = ()
     """Models that the claim is about; all where empty."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two systems that differ in one thing, compared in one metric."""
-
-    axis: str
-    """What they differ in."""
-    left: Variant
-    """The system that is claimed to be better."""
-    right: Variant
-    """The system it is compared with."""
-    metric: str
-    """Metric."""
-    comparison: Comparison | None
-    """Left minus right; None when they cannot be compared."""
-    p_adjusted: float | None = None
-    """p-value after Holm's correction over all pairs of the axis on this split."""
-    outcome: Outcome | None = None
-    """What it says of the left system; None when they cannot be compared."""
-    why_not: str = ""
-    """Why they cannot be compared."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,13 +126,12 @@ def compare(
     clips = asked(systems) if systems else []
     found: list[Pair] = []
     for axis in axes:
-        pairs = [
-            _pair(split, systems, clips, axis, left, right, metric)
+        found += paired.decide(
+            paired.compare(split, metric, (left, systems[left.name]), (right, systems[right.name]), clips, axis=axis)
             for left, right in _neighbours(systems, axis)
             for metric in metrics
             if systems[left.name].has(metric) and systems[right.name].has(metric)
-        ]
-        found += _corrected(pairs)
+        )
     return found
 
 
@@ -171,39 +146,6 @@ def _neighbours(systems: Mapping[str, Measured], axis: str) -> list[tuple[Varian
         for other in variants
         if other == replace(one, **{axis: right})
     ]
-
-
-def _pair(
-    split: str,
-    systems: Mapping[str, Measured],
-    clips: Sequence[str],
-    axis: str,
-    left: Variant,
-    right: Variant,
-    metric: str,
-) -> Pair:
-    a, b = systems[left.name], systems[right.name]
-    differs = a.comparable(b, metric)
-    comparison = None
-    if not differs:
-        comparison = stats.paired_bootstrap_ratio(
-            a.values(metric, clips), a.weights(metric, clips), b.values(metric, clips), b.weights(metric, clips),
-            seed=runtime.fold(SEED, split, metric),
-        )  # fmt: skip
-    why_not = differs or ("" if comparison else "no utterance has a value of both")
-    return Pair(axis=axis, left=left, right=right, metric=metric, comparison=comparison, why_not=why_not)
-
-
-def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    adjusted = iter(stats.holm([pair.comparison.p for pair in pairs if pair.comparison]))
-    decided = []
-    for pair in pairs:
-        if pair.comparison:
-            p = next(adjusted)
-            said = stats.outcome(pair.comparison, p, higher_is_better=METRICS[pair.metric].higher_is_better)
-            pair = replace(pair, p_adjusted=p, outcome=said)
-        decided.append(pair)
-    return decided
 
 
 # ---------------------------------------------------------------- judging

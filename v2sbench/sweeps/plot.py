@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from v2sbench.rows import Cell, Row
 from v2sbench.runtime import atomic
 from v2sbench.sweeps.plan import Sweep
-from v2sbench.tables import higher_is_better, label
+from v2sbench.wording import higher_is_better, label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

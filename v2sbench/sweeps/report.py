@@ -8,25 +8,25 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tabulate import tabulate
 
+from v2sbench import paired, stats
 from v2sbench import rows as rows_module
-from v2sbench import runtime, stats
-from v2sbench.metrics import METRICS
+from v2sbench.paired import Paired
 from v2sbench.results import MEASURED, Measured, asked, read_measured
-from v2sbench.rows import SEED, Row
+from v2sbench.rows import Row
 from v2sbench.runtime import UseError, atomic
 from v2sbench.sheet import precise
-from v2sbench.stats import Comparison, Outcome
 from v2sbench.sweeps.plan import TRUTH, Sweep
 from v2sbench.sweeps.plot import draw
 from v2sbench.sweeps.points import BUILD
-from v2sbench.tables import DIGITS, higher_is_better, interval, label, number
+from v2sbench.tables import pipes
+from v2sbench.wording import higher_is_better, interval, label, number, paired_cells
 
 __all__ = ["OUT", "Contrast", "Report", "collect", "console", "csv_text", "markdown", "write"]
 
@@ -37,26 +37,8 @@ CSV_FIELDS = (
 )  # fmt: skip
 Key = tuple[str, str]
 """(label of the point, system)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contrast:
-    """One system at one point, compared in one metric."""
-
-    metric: str
-    """Metric."""
-    left: Key
-    """What is compared."""
-    right: Key
-    """With what: the reference point's, or a system that no point changes."""
-    comparison: Comparison | None
-    """Left minus right; None when they cannot be compared."""
-    p_adjusted: float | None = None
-    """p-value after Holm's correction over all comparisons of the sweep."""
-    outcome: Outcome | None = None
-    """What it says of the left side."""
-    why_not: str = ""
-    """Why they cannot be compared."""
+Contrast = Paired[Key]
+"""One system at one point; the right side is the reference point's, or a system that no point changes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,39 +96,11 @@ def _compare(sweep: Sweep, scored: Mapping[str, Mapping[str, Measured]]) -> list
             against = [(sweep.reference, system)] if point.label != sweep.reference else []
             against += [(sweep.reference, other) for other in sweep.once]
             pairs += [((point.label, system), right) for right in against]
-    found = [
-        _contrast(sweep.split, metric, left, right, scored, clips) for metric in sweep.metrics for left, right in pairs
-    ]
-    adjusted = iter(stats.holm([item.comparison.p for item in found if item.comparison]))
-    return [_decided(item, next(adjusted)) if item.comparison else item for item in found]
-
-
-def _contrast(
-    split: str,
-    metric: str,
-    left: Key,
-    right: Key,
-    scored: Mapping[str, Mapping[str, Measured]],
-    clips: Sequence[str],
-) -> Contrast:
-    a, b = scored[left[0]][left[1]], scored[right[0]][right[1]]
-    why_not = a.comparable(b, metric)
-    if not why_not and not (a.has(metric) and b.has(metric)):
-        why_not = "not measured"
-    comparison = None
-    if not why_not:
-        comparison = stats.paired_bootstrap_ratio(
-            a.values(metric, clips), a.weights(metric, clips), b.values(metric, clips), b.weights(metric, clips),
-            seed=runtime.fold(SEED, split, metric),
-        )  # fmt: skip
-        why_not = "" if comparison else "no utterance has a value of both"
-    return Contrast(metric=metric, left=left, right=right, comparison=comparison, why_not=why_not)
-
-
-def _decided(item: Contrast, p: float) -> Contrast:
-    assert item.comparison is not None
-    said = stats.outcome(item.comparison, p, higher_is_better=METRICS[item.metric].higher_is_better)
-    return replace(item, p_adjusted=p, outcome=said)
+    return paired.decide(
+        paired.compare(sweep.split, metric, (a, scored[a[0]][a[1]]), (b, scored[b[0]][b[1]]), clips)
+        for metric in sweep.metrics
+        for a, b in pairs
+    )
 
 
 # ---------------------------------------------------------------- for people
@@ -186,14 +140,7 @@ def contrast_lines(report: Report) -> list[list[str]]:
             f"{point}, {system}" if several else point,
             against if against in report.sweep.once else other,
         ]
-        if item.comparison is None or item.p_adjusted is None or item.outcome is None:
-            found.append([*names, "", "", "", f"not comparable: {item.why_not}"])
-            continue
-        digits, compared = DIGITS.get(item.metric, 3), item.comparison
-        spread = f"{compared.difference:+.{digits}f} [{compared.low:+.{digits}f}, {compared.high:+.{digits}f}]"
-        p = "< 0.001" if item.p_adjusted < 0.001 else f"{item.p_adjusted:.3f}"
-        few = f" (fewer than {stats.MIN_PAIRS} utterances)" if compared.n < stats.MIN_PAIRS else ""
-        found.append([*names, spread, p, str(compared.n), item.outcome + few])
+        found.append([*names, *paired_cells(item)])
     return found
 
 
@@ -237,10 +184,10 @@ def markdown(report: Report) -> str:
         sweep.question,
         f"Over profile `{sweep.profiles[sweep.reference]['profile']}`:",
         "\n".join(points),
-        _pipes(header(report), lines(report)),
+        pipes(header(report), lines(report)),
         f"![{sweep.title}]({sweep.name}.png)",
         "## Differences",
-        _pipes(CONTRAST_HEADER, contrast_lines(report)),
+        pipes(CONTRAST_HEADER, contrast_lines(report)),
         "\n".join(f"- {note}" for note in notes(report)),
     ]
     return "\n\n".join(parts) + "\n"
@@ -255,11 +202,6 @@ def console(report: Report) -> str:
         "\n".join(notes(report)),
     ]
     return "\n\n".join(parts)
-
-
-def _pipes(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    escaped = [[cell.replace("|", "\\|") for cell in cells] for cells in body]
-    return tabulate(escaped, list(head), tablefmt="pipe", disable_numparse=True)
 
 
 # ---------------------------------------------------------------- files

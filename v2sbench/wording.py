@@ -1,0 +1,228 @@
+"""What a split's table says, as text: labels, cells, notes, comparisons, verdicts; tables.py lays it out.
+
+A reported PESQ whose variant nobody knows has a column of its own. A reported WER carries a dagger: it was counted on
+another recogniser's transcripts. A difference is printed only where both numbers followed one protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from v2sbench import stats
+from v2sbench.claims import Pair
+from v2sbench.metrics import METRICS
+from v2sbench.paired import Paired
+from v2sbench.results import BARE_PESQ, GROUPS
+from v2sbench.rows import Cell, Row
+from v2sbench.sheet import SHOWN, Table
+from v2sbench.stats import Outcome
+
+DIGITS = {"pesq_wb": 3, "pesq_nb8": 3, "stoi": 3, "estoi": 3, "wer": 1}
+"""Decimals of a measured number; a reported one is printed as its source has it."""
+UNRELIABLE_WER = 20.0
+"""Ground-truth WER in percent above which a WER says more about the recogniser than about the speech."""
+CLAIMED: Mapping[Outcome, str] = MappingProxyType(
+    {"better": "reproduced (better)", "worse": "not reproduced (worse)", "inconclusive": "inconclusive"}
+)
+"""How one comparison decides "left beats right" for its metric."""
+
+
+def label(metric: str) -> str:
+    """A metric's column heading."""
+    if metric == BARE_PESQ:
+        return "PESQ (as reported)"
+    unit = METRICS[metric].unit
+    return f"{METRICS[metric].column} {unit}".strip() if unit == "%" else METRICS[metric].column
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether more is better."""
+    return metric == BARE_PESQ or METRICS[metric].higher_is_better
+
+
+def number(metric: str, value: float) -> str:
+    """A measured number as people read it."""
+    return f"{value:.{DIGITS.get(metric, 3)}f}"
+
+
+def interval(metric: str, cell: Cell) -> str:
+    """` [low, high]`, or nothing where there is none."""
+    if cell.low is None or cell.high is None:
+        return ""
+    return f"[{number(metric, cell.low)}, {number(metric, cell.high)}]"
+
+
+def value(table: Table, row: Row, metric: str, separator: str = " ") -> str:
+    """A cell's number with its marks and its interval; empty where the metric is unknown."""
+    cell = row.cells.get(metric)
+    if cell is None:
+        return ""
+    if row.group == "reported":
+        comparable = metric != "wer" or (table.standard is not None and f"asr={table.standard.asr}" in row.protocol)
+        return f"{cell.value:g}" + ("" if comparable else "†")
+    mark = "‡" if metric == "wer" and _truth_wer(table) > UNRELIABLE_WER else ""
+    return separator.join(filter(None, (number(metric, cell.value) + mark, interval(metric, cell))))
+
+
+def _truth_wer(table: Table) -> float:
+    return next((row.cells["wer"].value for row in table.rows if row.system == "ground-truth" and "wer" in row.cells),
+                0.0)  # fmt: skip
+
+
+def _remark(row: Row) -> str:
+    """What its source and grade do not say about a reported row."""
+    protocol = f"protocol {row.protocol}" if row.protocol else ""
+    return "; ".join(filter(None, (row.note, protocol)))
+
+
+def _odd(table: Table, row: Row) -> bool:
+    """Whether a measured row was scored under another protocol or recogniser than the table's."""
+    standard = table.standard
+    return standard is not None and row.group != "reported" and (
+        (row.protocol, row.asr) != (standard.protocol, standard.asr)
+    )  # fmt: skip
+
+
+def grouped(table: Table) -> list[tuple[str, list[Row]]]:
+    """Rows under the headings of their groups, empty groups left out."""
+    found = [(title, [row for row in table.rows if row.group == group]) for group, title in GROUPS.items()]
+    return [(title, members) for title, members in found if members]
+
+
+def header(table: Table) -> list[str]:
+    """Headings of the table for people."""
+    metrics = [f"{label(metric)} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics]
+    return ["system", "init", "identity", "vocoder", *metrics, "n", "failed", "source"]
+
+
+def line(table: Table, row: Row) -> list[str]:
+    """A row's cells as plain text, one for each heading."""
+    counts = ["" if count is None else str(count) for count in (row.n, row.n_failed)]
+    name = row.system + ("§" if _odd(table, row) else "")
+    source = f"{row.source} ({row.grade})" if row.source else ""
+    cells = [value(table, row, metric) for metric in table.metrics]
+    return [name, row.init, row.identity, row.vocoder, *cells, *counts, source]
+
+
+def facts(table: Table) -> list[str]:
+    """What stands above the table, one sentence each."""
+    standard = table.standard
+    if standard is None:
+        return ["Nothing was measured on this split."]
+    found = [f"Protocol {standard.protocol or 'unknown'}, {standard.n} test utterances."]
+    for coverage in dict.fromkeys(row.coverage for row in table.measured if row.coverage):
+        found.append(f"Coverage: {coverage} clips of the full split; the other clips are not on this disk.")
+    return found
+
+
+def notes(table: Table) -> list[str]:
+    """What stands under the table, one sentence or two each, in plain text."""
+    found = [
+        f"Brackets: 95 % interval, BCa bootstrap over utterances ({stats.RESAMPLES:,} resamples, fixed seed). "
+        "Empty: unknown or not measured.",
+    ]
+    if table.standard and (table.standard.n or 0) < stats.MIN_PAIRS:
+        found.append(f"With fewer than {stats.MIN_PAIRS} utterances the intervals are too narrow and decide nothing.")
+    recognisers = [row for row in table.measured if "wer" in row.cells]
+    if recognisers and table.standard:
+        truth = next((row.cells["wer"] for row in recognisers if row.system == "ground-truth"), None)
+        said = f"{number('wer', truth.value)} % {interval('wer', truth)}".strip() if truth else "unknown"
+        found.append(
+            f"WER: pooled (S+D+I)/N over all words, recogniser {table.standard.asr or 'unknown'}; "
+            f"its WER on the ground truth is {said}."
+        )
+        if _truth_wer(table) > UNRELIABLE_WER:
+            found.append(
+                f"‡ The recogniser errs on more than {UNRELIABLE_WER:g} % of the words of the true speech: this WER "
+                "says more about the recogniser than about the systems."
+            )
+    if any(row.group == "reported" for row in table.rows):
+        found.append(
+            "Reported: as printed in the source; italics mark the grade secondary (quoted by a third party; the paper "
+            "itself was not seen). Keys are in results/sources.bib."
+        )
+        if any(BARE_PESQ in row.cells for row in table.rows):
+            found.append("PESQ (as reported): the source does not say which PESQ; comparable with no other column.")
+        found += [f"{row.system}: {said}." for row in table.rows if row.group == "reported" and (said := _remark(row))]
+        if any("†" in value(table, row, "wer") for row in table.rows if row.group == "reported"):
+            found.append("† WER of another or an unnamed recogniser: not comparable with the WERs measured here.")
+    if table.standard:
+        found += [
+            f"§ {row.system} was scored under protocol {row.protocol or 'unknown'} with recogniser "
+            f"{row.asr or 'none'}: not comparable with the other rows."
+            for row in table.measured
+            if _odd(table, row)
+        ]
+    for row in table.measured:
+        failed = [
+            f"{label(metric)} {cell.n_failed}"
+            + (f" (mean with failures as if silent: {number(metric, cell.floored)})" if cell.floored is not None
+               else "")
+            for metric, cell in row.cells.items()
+            if cell.n_failed and metric in SHOWN
+        ]  # fmt: skip
+        if failed:
+            found.append(f"{row.system}: utterances without a value, in no mean above: {', '.join(failed)}.")
+    return found
+
+
+def contrast_lines(table: Table) -> list[list[str]]:
+    """Measured against reported: variant, metric, measured, reported, difference or why there is none."""
+    return [
+        [
+            item.system,
+            label(item.metric),
+            "" if item.measured is None else number(item.metric, item.measured),
+            f"{item.reported.value:g} ({item.reported.source}, {item.reported.grade})",
+            f"not comparable: {item.why_not}" if item.difference is None else
+            f"{item.difference:+.{DIGITS.get(item.metric, 3)}f}",
+        ]
+        for item in table.contrasts
+    ]  # fmt: skip
+
+
+def paired_cells(item: Paired[Any], words: Mapping[Outcome, str] | None = None) -> list[str]:
+    """A comparison's difference with interval, corrected p, n, and what it says of the left side.
+
+    words: other words for an outcome. The first three are empty where the two cannot be compared.
+    """
+    compared = item.comparison
+    if compared is None or item.outcome is None or item.p_adjusted is None:
+        return ["", "", "", f"not comparable: {item.why_not}"]
+    digits = DIGITS.get(item.metric, 3)
+    spread = f"{compared.difference:+.{digits}f} [{compared.low:+.{digits}f}, {compared.high:+.{digits}f}]"
+    p = "< 0.001" if item.p_adjusted < 0.001 else f"{item.p_adjusted:.3f}"
+    few = f" (fewer than {stats.MIN_PAIRS} utterances)" if compared.n < stats.MIN_PAIRS else ""
+    return [spread, p, str(compared.n), (words[item.outcome] if words else item.outcome) + few]
+
+
+def pair_lines(pairs: Sequence[Pair]) -> list[list[str]]:
+    """Comparisons of variants: metric, the two systems, difference with interval, corrected p, n, verdict."""
+    return [[label(pair.metric), pair.left.name, pair.right.name, *paired_cells(pair, CLAIMED)] for pair in pairs]
+
+
+def verdict_lines(table: Table) -> list[list[str]]:
+    """Claims: text, source, grade, verdict, basis."""
+    return [
+        [
+            verdict.claim.text,
+            ", ".join(filter(None, (verdict.claim.source, verdict.claim.locator))),
+            verdict.claim.grade,
+            verdict.result,
+            verdict.basis,
+        ]
+        for verdict in table.verdicts
+    ]
+
+
+PAIR_HEADER = ["metric", "system", "against", "difference", "p (Holm)", "n", "beats it?"]
+VERDICT_HEADER = ["claim", "source", "grade", "verdict", "basis"]
+CONTRAST_HEADER = ["system", "metric", "measured", "reported", "difference"]
+TITLES = {"init": "Does pre-training beat training from scratch?", "identity": "Speaker against face embedding"}
+PAIR_NOTE = (
+    "Paired bootstrap over the utterances that both systems have; 95 % percentile interval of the difference; p-values "
+    "corrected by Holm over this table. reproduced: significantly better; not reproduced: significantly worse. A "
+    "WER is better where the difference is negative."
+)
