@@ -220,11 +220,11 @@ def test_too_few_frames_fail_stoi_and_nothing_else():
 
 
 def test_resampling_is_done_once(monkeypatch):
-    from v2sbench import metrics
+    from v2sbench.metrics import pair as pairs
 
     calls = []
-    original = metrics.resample
-    monkeypatch.setattr(metrics, "resample", lambda *args: calls.append(args[1:]) or original(*args))
+    original = pairs.resample
+    monkeypatch.setattr(pairs, "resample", lambda *args: calls.append(args[1:]) or original(*args))
     pair = Pair.of((voice(1.0, rate=24_000), 24_000), (voice(1.0, 1, rate=24_000), 24_000))
     for item in METRICS.values():
         if item.needs == "pair":

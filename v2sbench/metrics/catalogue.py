@@ -1,0 +1,103 @@
+"""METRICS: every column that can be measured, a line each. A further metric is a further line.
+
+    Pair  --Metric.compute--> float          needs "pair"
+    Words --Metric.compute--> edit counts    needs "words"
+
+A metric that cannot be computed raises `MetricError` with a reason; it never returns a number in its stead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+from v2sbench.metrics.pair import Pair
+from v2sbench.metrics.words import char_edits, same, word_edits
+from v2sbench.mos import Mode, raw_mos
+from v2sbench.runtime import choose
+
+__all__ = ["METRICS", "Metric", "metric"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """One column."""
+
+    name: str
+    """Key in a line of scores."""
+    column: str
+    """Heading in tables."""
+    unit: str
+    """Unit of the printed value, empty for none."""
+    higher_is_better: bool
+    """Direction."""
+    low: float
+    """Lowest value that can come out."""
+    high: float
+    """Highest value that can come out."""
+    floor: float
+    """What a failed utterance counts as in a floor-scored mean: that of a prediction without any speech in it."""
+    needs: Literal["pair", "words"]
+    """What `compute` takes: a `Pair` or `Words`."""
+    version: str
+    """Version of the definition and of the library behind it: other digits are another version."""
+    compute: Callable[[Any], Any]
+    """The score: a float, or for a rate the edit counts. Raises MetricError."""
+    per: Literal["", "words", "chars"] = ""
+    """Key of the edit counts that a rate is divided by; empty for a metric that is a float of its own."""
+
+
+def _pesq_line(name: str, column: str, rate: int, mode: Mode) -> Metric:
+    return Metric(
+        name=name, column=column, unit="MOS-LQO", higher_is_better=True, low=1.0, high=4.65, floor=1.0, needs="pair",
+        version=f"1 pesq {version('pesq')}", compute=lambda pair: pair.mos(rate, mode),
+    )  # fmt: skip
+
+
+def _raw_line(name: str, column: str, rate: int) -> Metric:
+    """ITU-T P.862 before the mapping of P.862.1, as papers of before 2020 print it."""
+    return Metric(
+        name=name, column=column, unit="raw MOS", higher_is_better=True, low=-0.5, high=4.51, floor=-0.5, needs="pair",
+        version=f"1 pesq {version('pesq')}", compute=lambda pair: raw_mos(pair.mos(rate, "nb")),
+    )  # fmt: skip
+
+
+def _stoi_line(name: str, column: str, compute: Callable[[Pair], float]) -> Metric:
+    return Metric(
+        name=name, column=column, unit="", higher_is_better=True, low=-1.0, high=1.0, floor=0.0, needs="pair",
+        version="1", compute=compute,
+    )  # fmt: skip
+
+
+METRICS: dict[str, Metric] = {
+    item.name: item
+    for item in (
+        _pesq_line("pesq_wb", "PESQ-WB", 16_000, "wb"),
+        _pesq_line("pesq_nb", "PESQ-NB (16 kHz)", 16_000, "nb"),
+        _pesq_line("pesq_nb8", "PESQ-NB", 8_000, "nb"),
+        _raw_line("pesq_raw", "PESQ-NB raw (16 kHz)", 16_000),
+        _raw_line("pesq_raw8", "PESQ-NB raw", 8_000),
+        _stoi_line("stoi", "STOI", lambda pair: pair.intelligibility.stoi),
+        _stoi_line("estoi", "ESTOI", lambda pair: pair.intelligibility.estoi),
+        _stoi_line("stoi_int16", "STOI (16-bit overflow)", lambda pair: pair.wrapped.stoi),
+        Metric(
+            name="wer", column="WER", unit="%", higher_is_better=False, low=0.0, high=float("inf"), floor=100.0,
+            needs="words", version=f"1 jiwer {version('jiwer')}", compute=word_edits, per="words",
+        ),
+        Metric(
+            name="cer", column="CER", unit="%", higher_is_better=False, low=0.0, high=float("inf"), floor=100.0,
+            needs="words", version=f"1 jiwer {version('jiwer')}", compute=char_edits, per="chars",
+        ),
+        Metric(
+            name="word_accuracy", column="Word accuracy", unit="%", higher_is_better=True, low=0.0, high=100.0,
+            floor=0.0, needs="words", version="1", compute=same,
+        ),
+    )
+}  # fmt: skip
+
+
+def metric(name: str) -> Metric:
+    """The metric of that name; UseError with the nearest one otherwise."""
+    return choose("metric", name, METRICS)
