@@ -252,7 +252,7 @@ def test_an_interrupted_run_leaves_nothing(raw, tmp_path, monkeypatch):
     def killed(clip, roi):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_prepare", killed)
+    monkeypatch.setattr(module, "prepare_clip", killed)
     with pytest.raises(KeyboardInterrupt):
         prepare(corpus("grid"), raw, tmp_path / "clips", jobs=1)
     assert list(tmp_path.iterdir()) == []

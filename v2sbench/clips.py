@@ -34,11 +34,13 @@ from v2sbench.splits import COLUMNS, Row, SplitTable, batch_ids, read_split
 __all__ = [
     "Clips",
     "Entry",
+    "Outcome",
     "Report",
     "Row",
     "SplitTable",
     "batch_ids",
     "prepare",
+    "prepare_clip",
     "read_split",
     "write_split",
 ]
@@ -79,17 +81,25 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Outcome:
+class Outcome:
     """One clip's payload, or why there is none."""
 
     clip: Clip
+    """Whose."""
     wave: bytes = b""
+    """FLAC bytes of its sound."""
     roi: bytes = b""
+    """NPY bytes of its mouth crops, empty without a picture."""
     face: bytes = b""
+    """PNG bytes of its still, empty without a picture."""
     frames: int = 0
+    """Length in video frames."""
     damage: str = ""
+    """What its media file had lost."""
     reason: str = ""
+    """Why there is no payload, empty where there is one."""
     detail: str = ""
+    """What was seen."""
 
 
 def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi: str = "auto") -> Report:
@@ -108,7 +118,7 @@ def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi
     with atomic(out) as draft:
         draft.mkdir()
         with ShardWriter(draft) as writer:
-            for done in parallel(partial(_prepare, roi=roi), clips, jobs=jobs, desc=f"prepare {item.name}"):
+            for done in parallel(partial(prepare_clip, roi=roi), clips, jobs=jobs, desc=f"prepare {item.name}"):
                 clip = done.clip
                 if done.reason:
                     quarantined.append((clip.id, done.reason, done.detail.replace(f"{root}{os.sep}", "")))
@@ -134,18 +144,18 @@ def _relative(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
-def _prepare(clip: Clip, *, roi: str) -> _Outcome:
+def prepare_clip(clip: Clip, *, roi: str) -> Outcome:
     """Decode, crop and encode one clip, in a worker; what is wrong with the clip becomes a reason."""
     cv2.setNumThreads(1)
     try:
         return _payload(clip, roi)
     except (MediaError, RoiError) as error:
-        return _Outcome(clip=clip, reason=error.reason, detail=error.detail)
+        return Outcome(clip=clip, reason=error.reason, detail=error.detail)
     except (av.FFmpegError, cv2.error, OSError, ValueError) as error:  # codecs meet damage in ways of their own
-        return _Outcome(clip=clip, reason="undecodable", detail=f"{type(error).__name__}: {error}")
+        return Outcome(clip=clip, reason="undecodable", detail=f"{type(error).__name__}: {error}")
 
 
-def _payload(clip: Clip, roi: str) -> _Outcome:
+def _payload(clip: Clip, roi: str) -> Outcome:
     recording = decode(clip.media, video=clip.video)
     wave, pictures, damage = recording.wave, recording.frames, list(recording.damage)
     assert wave is not None  # asked for
@@ -160,13 +170,13 @@ def _payload(clip: Clip, roi: str) -> _Outcome:
         raise MediaError("undecodable", "the sound holds values that are no numbers")
     peak = float(np.abs(wave).max())
     if peak < SILENCE:
-        return _Outcome(clip=clip, reason="no-sound", detail=f"the loudest sample is {peak:.1e} of full scale")
+        return Outcome(clip=clip, reason="no-sound", detail=f"the loudest sample is {peak:.1e} of full scale")
     crops, face = io.BytesIO(), b""
     if pictures is not None:
         warps = find_mouth(pictures, landmarks=clip.landmarks, provider=roi)
         np.save(crops, crop(pictures, warps))
         face = encode_still(face_still(pictures[frames // 2], warps[frames // 2]))
-    return _Outcome(
+    return Outcome(
         clip=clip, wave=encode_flac(wave), roi=crops.getvalue(), face=face, frames=frames, damage="; ".join(damage)
     )
 
