@@ -65,6 +65,8 @@ __all__ = [
     "decode_flac",
     "encode_flac",
     "fit",
+    "headers",
+    "open_media",
     "probe",
     "quantise",
     "read_audio",
@@ -153,7 +155,7 @@ def decode(
 
 def _decode(path: Path, video: bool, audio: bool, colour: bool, rate: int, part: Stretch) -> Recording:
     """The stretch `part`; Missed when it was to be sought and that cannot be done exactly."""
-    with _open(path) as container:
+    with open_media(path) as container:
         if video and not container.streams.video:
             raise MediaError("no-video", f"{path} has no video stream")
         if audio and not container.streams.audio:
@@ -216,22 +218,28 @@ def read_audio(path: Path | str, *, rate: int = RATE) -> Wave:
 
 def probe(path: Path | str) -> MediaInfo:
     """Read the headers of `path`.  Raises MediaError: missing, empty, undecodable, truncated."""
-    with _open(Path(path)) as container:
-        video = container.streams.video[0] if container.streams.video else None
-        audio = container.streams.audio[0] if container.streams.audio else None
-        return MediaInfo(
-            seconds=container.duration / av.time_base if container.duration else None,
-            width=video.codec_context.width if video else None,
-            height=video.codec_context.height if video else None,
-            fps=float(video.average_rate) if video and video.average_rate else None,
-            video_codec=video.codec_context.name if video else None,
-            rate=audio.codec_context.sample_rate if audio else None,
-            channels=audio.codec_context.channels if audio else None,
-            audio_codec=audio.codec_context.name if audio else None,
-        )
+    with open_media(Path(path)) as container:
+        return headers(container)
 
 
-def _open(path: Path) -> InputContainer:
+def headers(container: InputContainer) -> MediaInfo:
+    """What the headers of an open file declare."""
+    video = container.streams.video[0] if container.streams.video else None
+    audio = container.streams.audio[0] if container.streams.audio else None
+    return MediaInfo(
+        seconds=container.duration / av.time_base if container.duration else None,
+        width=video.codec_context.width if video else None,
+        height=video.codec_context.height if video else None,
+        fps=float(video.average_rate) if video and video.average_rate else None,
+        video_codec=video.codec_context.name if video else None,
+        rate=audio.codec_context.sample_rate if audio else None,
+        channels=audio.codec_context.channels if audio else None,
+        audio_codec=audio.codec_context.name if audio else None,
+    )
+
+
+def open_media(path: Path) -> InputContainer:
+    """Open `path` for reading; to be used in a `with`.  Raises MediaError: missing, empty, undecodable, truncated."""
     check_file(path)
     try:
         return av.open(str(path))
