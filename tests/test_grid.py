@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.trees import touch
 from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
-from v2sbench.corpora.divisions import leaked, refuse_leak
+from v2sbench.corpora.divisions import Division, leaked, refuse_leak
 from v2sbench.corpora.grid import INVENTORY, grid_corpus, read_align, scan, stem_of, stems, text_of, unseen
 from v2sbench.corpora.grid_grammar import NotGridError, fault_of
 from v2sbench.runtime import UseError, rng, short_digest
@@ -284,13 +284,21 @@ def test_seen_splits_never_leak_into_each_other(data: st.DataObject) -> None:
 
 
 def test_leaks_between_other_divisions_are_refused(full: list[str]) -> None:
-    refuse_leak(split("grid33-seen"), split("grid4-seen"), full)
-    refuse_leak(split("grid33-overlap"), split("grid33-seen"), full)
-    refuse_leak(split("grid33-unseen"), split("grid33-unseen"), full)
+    def check(trained: str, scored: str) -> None:
+        parts = split(scored).assign(full)
+        first, second = (
+            Division(corpus="grid", split=name, division=split(name).digest(full), listing=None)
+            for name in (trained, scored)
+        )
+        refuse_leak([first], second, parts, full)
+
+    check("grid33-seen", "grid4-seen")
+    check("grid33-overlap", "grid33-seen")
+    check("grid33-unseen", "grid33-unseen")
     with pytest.raises(UseError, match=r"trained on grid33-seen was trained on \d+ test clips of grid33-overlap"):
-        refuse_leak(split("grid33-seen"), split("grid33-overlap"), full)
+        check("grid33-seen", "grid33-overlap")
     with pytest.raises(UseError, match="test clips of grid1-seen"):
-        refuse_leak(split("grid33-unseen"), split("grid1-seen"), full)
+        check("grid33-unseen", "grid1-seen")
 
 
 def test_the_s24_switch(full: list[str]) -> None:

@@ -10,10 +10,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.small_wave import identity_of, output_of, small_variant, source_of
 from v2sbench.card import list_cards
+from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import mel_frames
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.nets.mel_decoder import rotary, rotate
@@ -209,6 +211,7 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
     for name in (SCRATCH, "a2a-wave", "v2a-wave-face-frozen", "vocoder"):
         card = small_variant(name)
         model = build_model(card)
+        model.trained_on = (Division(corpus="grid", split="grid1-seen", division="0" * 16, listing=None),)
         digests = set()
         for file in ("a", "b"):
             save_weights(model, tmp_path / f"{file}.safetensors")
@@ -218,6 +221,7 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
         loaded = load_weights(tmp_path / "a.safetensors", card)
         assert type(loaded) is type(model)
         assert loaded.card == card
+        assert loaded.trained_on == model.trained_on
         assert not loaded.training
         for key, tensor in model.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)
@@ -247,13 +251,15 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path) -> None:
     model = build_model(small_variant("a2a-wave"))
     save_weights(model, path)
     tensors = load_file(path)
+    with safe_open(path, "pt") as archive:
+        about = archive.metadata()
     name = "decoder.stages.0.transposed.weight"
     for damaged in (
         {key: tensor for key, tensor in tensors.items() if key != name},
         tensors | {name: tensors[name][:-1].contiguous()},
         tensors | {"decoder.more": torch.zeros(3)},
     ):
-        save_file(damaged, other, metadata={"card": model.card.json()})
+        save_file(damaged, other, metadata=about)
         with pytest.raises(UseError, match="is not the one that its card describes; the file is damaged"):
             load_weights(other)
     other.write_bytes(path.read_bytes()[:-100])

@@ -10,6 +10,7 @@ import pytest
 
 from tests.small import small_params
 from tests.small_wave import wave_params
+from v2sbench.corpora import Split, divisions
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.media import SAMPLES_PER_FRAME, read_wav
 from v2sbench.nets.model import weights_path
@@ -73,6 +74,26 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
     assert not np.array_equal(*waves)
     with pytest.raises(UseError, match="from a speaker embedding and has no use for --face"):
         speak(video, weights, Path("face.wav"), landmarks=landmarks, face=Path("x.png"))
+
+
+def test_weights_that_heard_a_test_clip_are_refused(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    params = wave_params(steps=1)
+    for name in (SCRATCH, "vocoder"):
+        train_variant(name, "toy", params=params)
+    about = Path("splits/toy/split.json")
+    table = read_split(about.parent)
+    elsewhere = Split(name="elsewhere", corpus="toy", description="", identity="seen", expected={"train": None},
+                      subset=lambda clip: "train")  # fmt: skip
+    monkeypatch.setattr(divisions, "split", {"toy": elsewhere}.__getitem__)
+    about.write_text(about.read_text().replace(f'"division": "{table.division}"', f'"division": "{"1" * 16}"'))
+    heard = f"trained on {len(table.subset('test'))} test clips of toy"
+    for system in (SCRATCH, "copy-vocoder"):
+        with pytest.raises(UseError, match=heard):
+            synth(system, "toy", params=params)
+        assert not audio_folder("toy", system).exists()
+    with pytest.raises(UseError, match=heard):  # the model is innocent, its vocoder is not
+        synth("a2a-mel-s", "toy", params=params, weights=train_variant("a2a-mel-s", "toy", params=params),
+              vocoder=str(weights_path("vocoder", "toy")))  # fmt: skip
 
 
 @pytest.mark.parametrize("identity", ["speaker", "face"])

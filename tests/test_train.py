@@ -180,7 +180,9 @@ def test_the_three_initialisations(project: Path, model: str, identity: str) -> 
     with pytest.raises(UseError, match=f"v2sbench train a2a-{model} --split toy"):
         train_variant(f"{variant}-tuned", "toy", params=params)
     given_decoder = load_weights(train_variant(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
-    tuned = load_weights(train_variant(f"{variant}-tuned", "toy", params=params)).decoder.state_dict()
+    trained = load_weights(train_variant(f"{variant}-tuned", "toy", params=params))
+    assert trained.trained_on == (read_split(Path("splits/toy")).divided,)  # once, although both met it
+    tuned = trained.decoder.state_dict()
     frozen = load_weights(train_variant(f"{variant}-frozen", "toy", params=params)).decoder.state_dict()
     for name, tensor in given_decoder.items():
         source = given_decoder[name.replace("video_", "audio_")]

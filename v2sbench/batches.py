@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -44,6 +44,15 @@ class Batch:
     """(B, 256) float32, of faces (B, 128), of a vocoder (B, 0)."""
     lengths: Tensor
     """(B,) int64, valid video frames."""
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on a device; the lengths stay, since only their values are read."""
+        return replace(
+            self,
+            crops=None if self.crops is None else self.crops.to(device, non_blocking=True),
+            wave=self.wave.to(device, non_blocking=True),
+            identity=self.identity.to(device, non_blocking=True),
+        )
 
     @property
     def source(self) -> Tensor:

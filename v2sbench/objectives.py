@@ -6,7 +6,7 @@ An objective owns the model, its optimisers and its losses; the loop in `train` 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -51,19 +51,16 @@ class Objective:
         self.mel = LogMel(card.arch.mel).to(device)
         self.optimiser = _optimiser(model, card.train.lr, card.train.betas, card.train.weight_decay)
         self.alarm = Alarm(card.name)
-        self.run = _prepared(card, model)
+        _prepare(card, model)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The model's output, and its mask, for a batch."""
-        wave = batch.wave.to(self.device, non_blocking=True)
+        """The model's output, and its mask, for a batch on the device."""
         precision = torch.bfloat16 if self.card.train.precision == "bf16" else torch.float32
         with torch.autocast(self.device.type, precision, enabled=precision is torch.bfloat16):
             if self.card.family == "vocoder":
-                mask = torch.arange(wave.shape[1]) < SAMPLES_PER_FRAME * batch.lengths[:, None]
-                return self.run(self.mel(wave))[:, : wave.shape[1]], mask.to(self.device)
-            source = wave if batch.crops is None else batch.crops.to(self.device, non_blocking=True)
-            identity = batch.identity.to(self.device, non_blocking=True)
-            output, mask = self.run(source, identity, batch.lengths)
+                mask = torch.arange(batch.wave.shape[1]) < SAMPLES_PER_FRAME * batch.lengths[:, None]
+                return self.model(self.mel(batch.wave))[:, : batch.wave.shape[1]], mask.to(self.device)
+            output, mask = self.model(batch.source, batch.identity, batch.lengths)
         return output, mask
 
     def step(self, batch: Batch, step: int, seed: int) -> dict[str, float]:
@@ -73,10 +70,10 @@ class Objective:
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(self.card.train, step, peak)
         self.model.train()
-        return self.update(batch, step)
+        return self.update(batch.to(self.device), step)
 
     def update(self, batch: Batch, step: int) -> dict[str, float]:
-        """The step itself."""
+        """The step itself, on a batch on the device."""
         raise NotImplementedError
 
     def validate(self, batch: Batch) -> Tensor:
@@ -114,7 +111,7 @@ class MelObjective(Objective):
     def update(self, batch: Batch, step: int) -> dict[str, float]:
         """One optimiser step."""
         predicted, mask = self.forward(batch)
-        l1 = mel_loss(predicted, self.mel(batch.wave.to(self.device)), mask)
+        l1 = mel_loss(predicted, self.mel(batch.wave), mask)
         norm = self.descend(self.card.loss.l1 * l1, self.model, self.optimiser)
         values = {"l1": float(l1.detach()), "gradient_norm": float(norm)}
         self.alarm.watch(step, values)
@@ -122,8 +119,9 @@ class MelObjective(Objective):
 
     def validate(self, batch: Batch) -> Tensor:
         """L1 of the predicted log-mel."""
+        batch = batch.to(self.device)
         predicted, mask = self.forward(batch)
-        return mel_loss(predicted, self.mel(batch.wave.to(self.device)), mask)
+        return mel_loss(predicted, self.mel(batch.wave), mask)
 
 
 class WaveObjective(Objective):
@@ -146,7 +144,7 @@ class WaveObjective(Objective):
     def update(self, batch: Batch, step: int) -> dict[str, float]:
         """The discriminator's step where one is due, then the generator's."""
         predicted, mask = self.forward(batch)
-        predicted, target = predicted.float() * mask, batch.wave.to(self.device)
+        predicted, target = predicted.float() * mask, batch.wave
         losses = self.spectral(predicted, target)
         seen: dict[str, Tensor] = {}
         if step >= self.lead:
@@ -172,8 +170,9 @@ class WaveObjective(Objective):
 
     def validate(self, batch: Batch) -> Tensor:
         """L1 between the log-mels of the output and of the truth."""
+        batch = batch.to(self.device)
         predicted, _ = self.forward(batch)
-        target = self.mel(batch.wave.to(self.device))
+        target = self.mel(batch.wave)
         frames = torch.tensor([mel_frames(int(length), self.card.arch.mel.hop) for length in batch.lengths])
         mask = (torch.arange(target.shape[1]) < frames[:, None]).to(self.device)
         return mel_loss(self.mel(predicted.float()), target, mask)
@@ -215,8 +214,8 @@ def _optimiser(module: nn.Module, lr: float, betas: tuple[float, ...], decay: fl
     return torch.optim.AdamW(groups, lr=lr, betas=(betas[0], betas[1]), fused=True)
 
 
-def _prepared(card: Card, model: SpeechModel) -> Callable[..., Any]:
-    """The model as a step calls it: in the card's memory layout, its parts compiled where the card says so.
+def _prepare(card: Card, model: SpeechModel) -> None:
+    """Bring the model into the card's memory layout, and compile its parts where the card says so.
 
     `torch.compile` takes the parts and not the whole: lengths and masks differ from batch to batch.
     """
@@ -228,4 +227,3 @@ def _prepared(card: Card, model: SpeechModel) -> Callable[..., Any]:
         for name in ("encoder", "decoder"):
             if hasattr(model, name):
                 model.get_submodule(name).compile(dynamic=False)
-    return model

@@ -11,7 +11,7 @@ Everything is written as 24 kHz PCM16 WAV under audio/<split>/<system>/<speaker>
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from v2sbench.batches import Batches, centre_crop
 from v2sbench.card import Card, Params, list_cards, load_card
+from v2sbench.corpora.divisions import Division, refuse_leak
 from v2sbench.dsp import LogMel
 from v2sbench.identity import embed, embed_picture
 from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
@@ -129,7 +130,8 @@ def synth(
 
     weights: of the variant; by default what `v2sbench train` wrote. vocoder: `griffin-lim` (the default of mel models),
     or a checkpoint's path; a waveform model takes none. The vocoder returned is its label, empty where there was none.
-    UseError for unknown systems and vocoders, and for missing splits, clips and weights; then nothing is written.
+    UseError for unknown systems and vocoders, for missing splits, clips and weights, and for weights that were trained
+    on clips which this split tests on; then nothing is written.
     """
     table = read_split(Path("splits") / split)
     clips = Clips(table.clips)
@@ -142,6 +144,7 @@ def synth(
         choose("system", system, {**dict.fromkeys(_variants()), **dict.fromkeys(REFERENCES)})
     if system.startswith(COPY) or system in REFERENCES:
         renders = _copying(system, params, vocoder)
+        _refuse_leak((), renders, table, clips)
         context = _Context(table, clips, params.seed, renders)
         with atomic(out) as draft:
             worker = _Reference(REFERENCES.get(system, _copy_synthesis), context, draft)
@@ -150,11 +153,18 @@ def synth(
     card = load_card(system, params)
     renders = _vocoder_of(card, vocoder)
     model = load_weights(weights or weights_path(system, split), card)
+    _refuse_leak(model.trained_on, renders, table, clips)
     batches = Batches(table, clips, card, params.seed, subset)
     with atomic(out) as draft:
         outputs = list(_predict(model, batches, desc=f"{system} for {split}"))
         list(parallel(_Rendering(renders, draft), outputs, desc=f"waves for {split}"))
     return out, "" if renders is None else renders.label
+
+
+def _refuse_leak(trained_on: Sequence[Division], vocoder: Vocoder | None, table: SplitTable, clips: Clips) -> None:
+    """UseError when the weights of model or vocoder were trained on clips that this split tests on."""
+    heard = [*trained_on, *(vocoder.trained_on if vocoder is not None else ())]
+    refuse_leak(heard, table.divided, {row.id: row.subset for row in table.rows}, clips.ids)
 
 
 def _variants() -> list[str]:

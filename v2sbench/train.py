@@ -77,11 +77,13 @@ class Run:
         self.card, self.batches, self.seed = card, batches, params.seed
         torch.manual_seed(fold(params.seed, "weights", card.source))
         model = build_model(card)
+        model.trained_on = (batches.table.divided,)
         if init is not None:
             pretrained = load_weights(init)
             if pretrained.card.name != card.init:
                 raise UseError(f"{card.name} starts from {card.init}, but {init} holds {pretrained.card.name}")
             transfer_decoder(model, pretrained)
+            model.trained_on = tuple(dict.fromkeys((*pretrained.trained_on, *model.trained_on)))
         if card.family != "vocoder":
             model.get_buffer("voice").copy_(torch.from_numpy(batches.mean_identity()))
         self.objective = objective_of(card, model.to(device()), device())

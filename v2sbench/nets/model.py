@@ -6,6 +6,8 @@ samples; `vocoder` is the waveform decoder alone, on a log-mel.
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from v2sbench.card import Card, card_from_json
+from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import repeat_index
 from v2sbench.identity import DIMENSIONS
 from v2sbench.media import SAMPLES_PER_FRAME
@@ -38,11 +41,16 @@ __all__ = [
     "weights_path",
 ]
 
+ABOUT = "v2sbench"
+"""Metadata key of a weights file."""
+
 
 class SpeechModel(nn.Module):
     """What all families share: a card, a decoder that can be taken over, and parts that can be frozen."""
 
     decoder: nn.Module
+    trained_on: tuple[Division, ...] = ()
+    """Divisions whose training parts these weights, and those that they started from, have met."""
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -179,10 +187,14 @@ def weights_path(variant: str, split: str) -> Path:
 
 
 def save_weights(model: SpeechModel, path: Path) -> None:
-    """Write weights with the card inside (metadata key `card`, canonical JSON: the same bytes every time)."""
+    """Write weights with the card and what they were trained on inside.
+
+    One metadata key with canonical JSON: the same bytes every time.
+    """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    about = {"card": json.loads(model.card.json()), "trained_on": [asdict(item) for item in model.trained_on]}
     with atomic(path) as draft:
-        save_file(state, draft, metadata={"card": model.card.json()})
+        save_file(state, draft, metadata={ABOUT: json.dumps(about, sort_keys=True, separators=(",", ":"))})
         draft.chmod(0o644)  # safetensors leaves it readable to its owner alone
 
 
@@ -194,7 +206,7 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     """
     try:
         with safe_open(path, "pt") as archive:
-            text = (archive.metadata() or {}).get("card")
+            text = (archive.metadata() or {}).get(ABOUT)
             state = {name: archive.get_tensor(name) for name in archive.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError:
         raise UseError(f"no weights at {path}; train them: `v2sbench train VARIANT --split SPLIT`") from None
@@ -202,11 +214,13 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
         raise UseError(f"{path} is not a safetensors file ({error})") from None
     if text is None:
         raise UseError(f"{path} holds no v2sbench card; only weights written by `v2sbench train` can be loaded")
-    found = card_from_json(text)
+    about = json.loads(text)
+    found = card_from_json(json.dumps(about["card"]))
     if card is not None and (found.name != card.name or found.arch != card.arch):
         what = f"card {found.name!r}" if found.name != card.name else "another arch section"
         raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
     model = build_model(found)
+    model.trained_on = tuple(Division(**item) for item in about["trained_on"])
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if wanted != {name: tensor.shape for name, tensor in state.items()}:
         off = next(name for name in [*wanted, *state] if wanted.get(name) != getattr(state.get(name), "shape", None))

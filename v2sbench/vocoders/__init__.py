@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from v2sbench.card import MelArch
+from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import griffin_lim, mel_frames
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.runtime import UseError, sha256_file, suggest
@@ -43,13 +44,18 @@ class Vocoder:
     It is deterministic, runs on the CPU, and is cheap to pickle: a worker loads the file itself, once.
     """
 
-    def __init__(self, name: str, label: str, mel: MelArch, render: Callable[[Tensor, int], Tensor]) -> None:
+    def __init__(
+        self, name: str, label: str, mel: MelArch, render: Callable[[Tensor, int], Tensor],
+        trained_on: tuple[Division, ...] = (),
+    ) -> None:  # fmt: skip
         self.name = name
         """What `load_vocoder` gets to make it again."""
         self.label = label
         """Short and stable, for tables: `griffin-lim`, or the kind and the first hex digits of the file's SHA-256."""
         self.mel = mel
         """The definition of the mel that it expects."""
+        self.trained_on = trained_on
+        """Divisions whose training parts it has met; empty for a vocoder of elsewhere, of which nobody knows."""
         self._render = render
 
     @torch.inference_mode()
@@ -78,19 +84,20 @@ def load_vocoder(name: str, mel: MelArch) -> Vocoder:
     path = Path(name).resolve()  # a worker may stand elsewhere
     if not path.is_file():
         raise UseError(f"unknown vocoder {name!r}{suggest(name, [GRIFFIN_LIM])} (known: {KNOWN})")
+    heard: tuple[Division, ...] = ()
     if path.suffix == ".safetensors":
-        kind, render = "vocoder", _load_own(path, mel)
+        kind, (render, heard) = "vocoder", _load_own(path, mel)
     elif path.suffix == ".pkl":
         kind, render = load_parallel_wavegan(path, mel)
     elif path.name.startswith(("generator_", "g_")):
         kind, render = "hifigan", load_hifigan(path, mel)
     else:
         raise UseError(f"{name} has no name by which its format is known (known: {KNOWN})")
-    return Vocoder(str(path), f"{kind}:{sha256_file(path)[:8]}", mel, render)
+    return Vocoder(str(path), f"{kind}:{sha256_file(path)[:8]}", mel, render, heard)
 
 
-def _load_own(path: Path, mel: MelArch) -> Conditioned:
-    """A vocoder of this project: its generator maps (B, M, bands) to (B, hop x M), its mel is ours."""
+def _load_own(path: Path, mel: MelArch) -> tuple[Conditioned, tuple[Division, ...]]:
+    """A vocoder of this project, whose generator maps (B, M, bands) to (B, hop x M) and whose mel is ours; its past."""
     from v2sbench.nets.model import load_weights  # only here: the networks of the suite take a moment to import
 
     model = load_weights(path)
@@ -99,7 +106,7 @@ def _load_own(path: Path, mel: MelArch) -> Conditioned:
         raise UseError(f"{path} holds {card.name}, of the family {card.family}; --vocoder needs the family vocoder")
     theirs, ours = dataclasses.asdict(card.arch.mel), dataclasses.asdict(mel)
     check_mel(path, {f"arch.mel.{key}": (theirs[key], value) for key, value in ours.items()})
-    return Conditioned(generator=lambda values: model(values.transpose(1, 2)), floor=mel.floor)
+    return Conditioned(generator=lambda values: model(values.transpose(1, 2)), floor=mel.floor), model.trained_on
 
 
 @cache
