@@ -11,9 +11,9 @@ from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
     "runtime", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "roi", "shards", "splits",
-    "clips", "dsp", "pictures", "identity", "nets", "vocoders", "adversary", "spectral", "batches",
+    "clips", "doctor", "dsp", "pictures", "identity", "nets", "vocoders", "adversary", "spectral", "batches",
     "objectives", "train", "synthesis", "asr", "mos", "stoi", "metrics", "folders", "ledger",
-    "scoring", "stats", "results", "rows", "paired", "claims", "sheet", "wording", "tables",
+    "scoring", "stats", "results", "reported", "rows", "paired", "claims", "sheet", "wording", "tables",
     "sweeps", "gate", "cli", "__main__",
 )  # fmt: skip
 """A module or package imports only from what stands to its left, and from its own package."""

@@ -15,13 +15,21 @@ import sys
 from collections.abc import Sequence
 
 from v2sbench import __version__
-from v2sbench.cli import lists, scores, stages, sweep, tables
+from v2sbench.cli import doctor, lists, reported, scores, stages, sweep, tables
 from v2sbench.cli.parser import Parser, Verb
 from v2sbench.runtime import CheckError, UseError, choose
 
 __all__ = ["VERBS", "entry", "main"]
 
-VERBS: dict[str, Verb] = {**lists.VERBS, **stages.VERBS, **scores.VERBS, **tables.VERBS, **sweep.VERBS}
+VERBS: dict[str, Verb] = {
+    **lists.VERBS,
+    **doctor.VERBS,
+    **stages.VERBS,
+    **scores.VERBS,
+    **tables.VERBS,
+    **reported.VERBS,
+    **sweep.VERBS,
+}
 """Every subcommand, in the order of `--help`."""
 
 
