@@ -31,7 +31,8 @@ from v2sbench.identity import DIMENSIONS
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.nets.model import build_model
 from v2sbench.objectives import objective_of
-from v2sbench.shards import Clips, ShardWriter
+from v2sbench.shards import Clips
+from v2sbench.shardwriter import ShardWriter
 from v2sbench.splits import Row, SplitTable
 
 CARDS = (
@@ -228,7 +229,7 @@ def clips_of_noise(folder: Path, count: int = 32) -> Clips:
     np.save(roi, np.random.default_rng(0).integers(0, 255, (FRAMES, 96, 96), dtype=np.uint8))
     with ShardWriter(folder) as writer:
         for index in range(count):
-            speaker, sound = f"s{1 + index % 2}", encode_flac(speechlike(index))
+            speaker, sound = f"s{1 + 2 * index // count}", encode_flac(speechlike(index))
             writer.add(f"{speaker}/clip{index:02d}", speaker, "text", FRAMES, sound, roi.getvalue(), "")
         writer.finish([], {"corpus": "speed"})
     return Clips(folder)

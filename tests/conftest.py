@@ -9,6 +9,8 @@ import pytest
 from hypothesis import settings
 
 from tests.small import small_split
+from v2sbench.clips import prepare
+from v2sbench.corpora import corpus
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("v2sbench", deadline=None, derandomize=True)
@@ -39,6 +41,22 @@ def pesq_pair() -> tuple[Path, Path]:
     """The PESQ package's own example: (clean, with babble at 0 dB), 16 kHz wav files."""
     folder = _recordings("pesq")
     return folder / "speech.wav", folder / "speech_bab_0dB.wav"
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A miniature GRID: s1 with two clips, s2 with one, landmarks beside them."""
+    root = tmp_path_factory.mktemp("raw") / "grid"
+    corpus("grid").fake(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def ready(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, prepared."""
+    out = tmp_path_factory.mktemp("clips") / "grid"
+    prepare(corpus("grid"), raw, out, jobs=1)
+    return out
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from v2sbench.card import Card, Params, card_from_json, load_card, merge
+from v2sbench.lines import write_table
 from v2sbench.media import RATE, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.runtime import rng
-from v2sbench.shards import ShardWriter, encode_still, write_table
+from v2sbench.shards import Clips
+from v2sbench.shardwriter import ShardWriter, encode_still
 from v2sbench.splits import COLUMNS, DIMENSIONS
 
 SMALL: dict[str, Any] = {
@@ -38,7 +40,6 @@ def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: 
     The tone of a clip follows the height of its bar, so that there is something to learn. Of each speaker the last two
     clips are for the test and the one before for validation.
     """
-    entries = []
     with ShardWriter(folder_of(project / "clips" / "toy")) as writer:
         for speaker in range(1, speakers + 1):
             for number in range(clips):
@@ -57,12 +58,11 @@ def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: 
                            encode_still(np.repeat(np.repeat(roi[0], 2, 0), 2, 1).astype(np.uint8)) if video else b"",
                            )  # fmt: skip
         writer.finish([], {"corpus": "toy", "kind": "audio-visual", "roi": "auto"})
-        entries = list(writer.entries)
     part = {clips - 1: "test", clips - 2: "test", clips - 3: "val"}
     rows = [
         (part.get(int(entry.id[-1]), "train"), entry.id, entry.speaker, entry.shard, entry.wave_offset, entry.sha256,
          entry.frames, entry.text)
-        for entry in entries
+        for entry in Clips(project / "clips" / "toy")
     ]  # fmt: skip
     rows.sort(key=lambda row: (["train", "val", "test"].index(row[0]), row[1]))
     folder = folder_of(project / "splits" / "toy")

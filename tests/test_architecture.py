@@ -10,7 +10,7 @@ import pytest
 from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
-    "runtime", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "roi", "shards", "splits",
+    "runtime", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "roi", "lines", "shards", "shardwriter", "drafts", "splits",
     "clips", "doctor", "dsp", "pictures", "identity", "nets", "vocoders", "adversary", "spectral", "batches",
     "objectives", "train", "synthesis", "asr", "mos", "stoi", "metrics", "folders", "ledger",
     "scoring", "stats", "results", "reported", "rows", "paired", "claims", "sheet", "wording", "tables",

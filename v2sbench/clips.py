@@ -8,14 +8,17 @@ reads imports `shards` and `splits`, and so does not depend on the corpora.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import io
 import json
 import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 
 import av
@@ -25,10 +28,13 @@ from numpy.typing import NDArray
 
 from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, scan_of
 from v2sbench.corpora.listing import apply, read_listing
+from v2sbench.drafts import draft_of, is_made
+from v2sbench.lines import Lines, line_of, write_table
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, MediaError, decode, encode_flac, fit
 from v2sbench.roi import PROVIDERS, RoiError, crop, face_still, find_mouth
-from v2sbench.runtime import UseError, atomic, choose, parallel, short_digest
-from v2sbench.shards import Clips, Entry, ShardWriter, encode_still, write_table
+from v2sbench.runtime import UseError, atomic, choose, parallel, sha256_file, short_digest
+from v2sbench.shards import Clips, Entry
+from v2sbench.shardwriter import LEFT_OUT, ShardWriter, encode_still
 from v2sbench.splits import COLUMNS, Row, SplitTable, batch_ids, read_split
 
 __all__ = [
@@ -52,6 +58,11 @@ SILENCE = 1e-3
 LATE = 5 * SAMPLES_PER_FRAME
 """Sound that ends more than this before the picture is told as damage (GRID's usual 22 ms are not)."""
 
+CODE = ("clips", "media", "mpeg1", "pcm", "roi", "shards", "shardwriter", "tracks")
+"""Modules that the bytes of a clip depend on: a draft of other code is not continued."""
+PACKAGES = ("av", "numpy", "opencv-python-headless", "scipy", "soundfile", "ai-edge-litert", "mediapipe")
+"""Packages likewise."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -69,13 +80,19 @@ class Report:
     """Those of them whose media had lost something."""
     quarantined: Mapping[str, int]
     """Reason -> clips or files left out."""
+    resumed: int = 0
+    """Clips, kept or not, that were taken over from a run that was cut off."""
+    unchanged: bool = False
+    """Whether the folder was as it should be, and nothing was done."""
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.quarantined.items())
         left = f"{sum(self.quarantined.values())} quarantined ({reasons}; see {self.out / 'quarantine.tsv'})"
         hours = self.frames / FPS / 3600
+        before = f"{self.resumed} of them done before; " if self.resumed else ""
+        done = "nothing has changed (--fresh prepares anew); " if self.unchanged else before
         return (
-            f"{self.corpus}: {self.kept} clips, {hours:.2f} h, {self.damaged} of them from damaged files; "
+            f"{self.corpus}: {done}{self.kept} clips, {hours:.2f} h, {self.damaged} of them from damaged files; "
             f"{left if self.quarantined else 'none quarantined'}"
         )
 
@@ -102,11 +119,18 @@ class Outcome:
     """What was seen."""
 
 
-def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi: str = "auto") -> Report:
+def prepare(
+    item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi: str = "auto", fresh: bool = False,
+    cluster: str | None = None,
+) -> Report:  # fmt: skip
     """Write the prepared clips of corpus `item`, read from `root`, to the folder `out`, replaced as a whole at the end.
 
-    jobs: worker processes (default: `V2S_JOBS`, else all processors); the bytes do not depend on it.
+    A run that was cut off is continued: its clips are taken over as far as their files, the options and the code that
+    makes them are as they were. When all of these are as they were at the last full run, nothing is done.
+
+    jobs, cluster: as of `runtime.parallel`; the bytes do not depend on them.
     roi: a name of `roi.PROVIDERS`, or ``auto``.
+    fresh: do all clips again.
     Files that the scan cannot use are quarantined as ``unusable-file``.
     UseError when there is no corpus, or not one clip of it can be prepared; then `out` is as it was.
     """
@@ -114,34 +138,75 @@ def prepare(item: Corpus, root: Path, out: Path, *, jobs: int | None = None, roi
         choose("ROI provider", roi, PROVIDERS)
     scan = scan_of(item, root)
     clips = sorted(scan.clips, key=lambda clip: clip.id)
-    quarantined = [(_relative(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
-    with atomic(out) as draft:
-        draft.mkdir()
-        with ShardWriter(draft) as writer:
-            for done in parallel(partial(prepare_clip, roi=roi), clips, jobs=jobs, desc=f"prepare {item.name}"):
-                clip = done.clip
-                if done.reason:
-                    quarantined.append((clip.id, done.reason, done.detail.replace(f"{root}{os.sep}", "")))
-                else:
-                    writer.add(
-                        clip.id, clip.speaker, clip.text, done.frames, done.wave, done.roi, done.damage, done.face
-                    )
-            if not writer.entries:
-                name, reason, detail = quarantined[0]
-                raise UseError(f"no clip of {item.name} under {root} can be prepared, e.g. {name}: {reason} ({detail})")
-            writer.finish(sorted(quarantined), {"corpus": item.name, "kind": item.kind, "roi": roi})
+    problems = [(_relative(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
+    key = partial(_key, root=root, made_by=_made_by(roi))
+    made_from = short_digest([item.name, item.kind, *map(key, clips), *map(line_of, problems)])
+    if not fresh and is_made(out, made_from):
+        return _report(item, out, unchanged=True)
+    with draft_of(out, fresh=fresh) as draft, ShardWriter(draft.folder, journal=draft.journal) as writer:
+        resumed = writer.resume((clip.id, key(clip)) for clip in clips)
+        todo = ((clip, key(clip)) for clip in clips[resumed:])
+        results = parallel(
+            partial(_keyed, roi=roi), todo, jobs=jobs, cluster=cluster, desc=f"prepare {item.name}",
+            total=len(clips), done=resumed,
+        )  # fmt: skip
+        for done, name in results:
+            clip = done.clip
+            if done.reason:
+                writer.leave_out(clip.id, done.reason, done.detail.replace(f"{root}{os.sep}", ""), key=name)
+            else:
+                writer.add(
+                    clip.id, clip.speaker, clip.text, done.frames, done.wave, done.roi, done.damage, done.face, key=name
+                )
+        if not writer.kept:
+            name, reason, detail = min([*writer.left_out(), *problems])
+            draft.discard()
+            raise UseError(f"no clip of {item.name} under {root} can be prepared, e.g. {name}: {reason} ({detail})")
+        writer.finish(problems, {"corpus": item.name, "kind": item.kind, "roi": roi})
+        draft.publish(made_from)
+    return _report(item, out, resumed=resumed)
+
+
+def _report(item: Corpus, out: Path, *, resumed: int = 0, unchanged: bool = False) -> Report:
+    kept = frames = damaged = 0
+    for entry in Clips(out):
+        kept, frames, damaged = kept + 1, frames + entry.frames, damaged + bool(entry.damage)
+    reasons = Counter(Lines(out / "quarantine.tsv", LEFT_OUT).column("reason"))
     return Report(
-        corpus=item.name,
-        out=out,
-        kept=len(writer.entries),
-        frames=sum(entry.frames for entry in writer.entries),
-        damaged=sum(bool(entry.damage) for entry in writer.entries),
-        quarantined=dict(sorted(Counter(reason for _, reason, _ in quarantined).items())),
-    )
+        corpus=item.name, out=out, kept=kept, frames=frames, damaged=damaged,
+        quarantined=dict(sorted(reasons.items())), resumed=resumed, unchanged=unchanged,
+    )  # fmt: skip
+
+
+def _key(clip: Clip, *, root: Path, made_by: str) -> str:
+    """Names all that a clip's line and bytes depend on; files stand for their bytes by size and time of change."""
+    parts: list[object] = [made_by]
+    for field in fields(clip):
+        value = getattr(clip, field.name)
+        parts.append(_relative(value, root) if isinstance(value, Path) else value)
+        if isinstance(value, Path) and value.exists():
+            found = value.stat()
+            parts += [found.st_size, found.st_mtime_ns]
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def _made_by(roi: str) -> str:
+    """Names the option, the code and the packages by which clips are made."""
+    folder, found = Path(__file__).parent, [roi]
+    for name in CODE:
+        found += [sha256_file(path) for path in sorted([*folder.glob(f"{name}.py"), *folder.glob(f"{name}/**/*.py")])]
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found.append(f"{name} {metadata.version(name)}")
+    return short_digest(found)
 
 
 def _relative(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def _keyed(item: tuple[Clip, str], *, roi: str) -> tuple[Outcome, str]:
+    return prepare_clip(item[0], roi=roi), item[1]
 
 
 def prepare_clip(clip: Clip, *, roi: str) -> Outcome:

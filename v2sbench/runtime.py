@@ -11,12 +11,14 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import itertools
 import os
 import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -147,48 +149,103 @@ def worker_count(n: int | None = None) -> int:
 
 
 @overload
-def progress(iterable: Iterable[T], *, total: int | None = None, desc: str | None = None) -> tqdm[T]: ...
+def progress(
+    iterable: Iterable[T], *, total: int | None = None, desc: str | None = None, initial: int = 0
+) -> tqdm[T]: ...
 @overload
-def progress(iterable: None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[Any]: ...
-def progress(iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str | None = None) -> tqdm[Any]:
+def progress(
+    iterable: None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0
+) -> tqdm[Any]: ...
+def progress(
+    iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0
+) -> tqdm[Any]:
     """The one progress bar of the suite: on stderr, with rate and time left; quiet under `V2S_QUIET=1`."""
     from tqdm import tqdm
 
     quiet = os.environ.get("V2S_QUIET") == "1"
     interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file gets a line now and then
     return tqdm(
-        iterable, total=total, desc=desc, disable=quiet, dynamic_ncols=True, mininterval=interval, smoothing=0.05
-    )
+        iterable, total=total, desc=desc, initial=initial, disable=quiet, dynamic_ncols=True, mininterval=interval,
+        smoothing=0.05,
+    )  # fmt: skip
 
 
 FEW = 8
 """Items that are not worth starting workers for, which takes seconds."""
+WINDOW = 16
+"""Items a worker that are handed out together; two windows are under way, and no more results wait to be taken."""
+CONNECT_SECONDS = 10
+"""How long a cluster's scheduler may take to answer."""
 
 
 def parallel(
-    function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None, desc: str | None = None
-) -> Iterator[R]:
+    function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None, desc: str | None = None,
+    cluster: str | None = None, total: int | None = None, done: int = 0,
+) -> Iterator[R]:  # fmt: skip
     """Yield `function(item)` for each item, in order, from worker processes.
 
+    Items are read and results kept no further ahead than two windows, so memory does not grow with their number.
     joblib carries it: loky workers on one machine (each with its share of the threads, one where jobs = processors),
-    any registered backend (dask, ray) on a cluster. With one job it runs in this process. A worker's exception is
-    raised here.
+    or those of a dask cluster. With one job it runs in this process. A worker's exception is raised here.
+
+    cluster: address of a dask scheduler, ``tcp://host:8786``, by default `V2S_CLUSTER`; its workers see the same files
+    at the same paths. `jobs` then has no say.
+    total, done: for the progress bar, items in all and those that came before `items`.
     """
+    if desc:
+        if total is None and isinstance(items, Sized):
+            total = len(items)
+        with progress(total=total, initial=done, desc=desc) as bar:
+            for result in parallel(function, items, jobs=jobs, cluster=cluster):
+                bar.update()
+                yield result
+        return
+    cluster = cluster or os.environ.get("V2S_CLUSTER") or None
+    count = 0 if cluster else worker_count(jobs)
+    todo = iter(items)
+    first = list(itertools.islice(todo, FEW + 1)) if count != 1 else []
+    if count == 1 or (count and len(first) <= FEW):
+        yield from map(function, itertools.chain(first, todo))
+        return
+    with _dask(cluster) if cluster else contextlib.nullcontext(count) as workers:
+        yield from _windows(function, itertools.chain(first, todo), workers, "dask" if cluster else "loky")
+
+
+def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backend: str) -> Iterator[R]:
+    """Two windows of items at a time are with the workers, so that none of them waits for a window's last item."""
     import joblib
 
-    count = worker_count(jobs)
-    todo = list(items)
-    bar = progress(total=len(todo), desc=desc) if desc else contextlib.nullcontext()
-    with bar as shown:
-        if count == 1 or len(todo) <= FEW:
-            results: Iterable[Any] = (function(item) for item in todo)
-        else:
-            pool = joblib.Parallel(n_jobs=count, return_as="generator")
-            results = pool(joblib.delayed(function)(item) for item in todo)
-        for result in results:
-            if shown is not None:
-                shown.update()
-            yield result
+    running: deque[Generator[R]] = deque()
+    try:
+        while True:
+            while len(running) < 2 and (window := list(itertools.islice(items, WINDOW * workers))):
+                pool = joblib.Parallel(n_jobs=workers, return_as="generator", backend=backend)
+                running.append(pool(joblib.delayed(function)(item) for item in window))
+            if not running:
+                return
+            yield from running[0]
+            running.popleft()
+    finally:
+        for results in running:
+            results.close()
+
+
+@contextlib.contextmanager
+def _dask(address: str) -> Iterator[int]:
+    """Make the cluster at an address joblib's; yields the number of its threads.  UseError when it is not to be had."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise UseError("a cluster needs dask: pip install 'v2sbench[cluster]'") from error
+    try:
+        client: Any = Client(address, timeout=CONNECT_SECONDS, set_as_default=True)  # type: ignore[no-untyped-call]
+    except (OSError, ValueError) as error:
+        raise UseError(f"no dask scheduler answers at {address} ({error}); start one: dask scheduler") from error
+    with client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise UseError(f"the dask cluster at {address} has no workers; start some: dask worker {address}")
+        yield threads
 
 
 # ---------------------------------------------------------------- the machine

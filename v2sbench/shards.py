@@ -1,14 +1,14 @@
-"""Prepared clips on disk: plain tar shards with an index, written in one go, read at random with ``pread``.
+"""Prepared clips on disk: plain tar shards with an index, read at random with ``pread``.
 
     shard-00000.tar ...   ustar, no owner, time 0: <id>.flac and, with a picture, <id>.npy and <id>.png, sorted by id
-    index.tsv             one line a clip: `COLUMNS`
+    index.tsv             one line a clip, sorted by id: `COLUMNS`
     quarantine.tsv        one line a clip that could not be prepared: id, reason, detail
     clips.json            corpus and ROI provider
 
 <id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8; <id>.png is
 a grey still of the whole face, 192x192 (17 KB beside 691 KB of crops for a GRID clip).  The same clips give the same
 bytes, so a folder can be named by its digest.  Any tar program lists and unpacks a shard; nothing here needs one, since
-the index holds the offsets.
+the index holds the offsets, and is searched where it lies (`lines`): a store of millions of clips opens at once.
 """
 
 from __future__ import annotations
@@ -17,41 +17,20 @@ import hashlib
 import json
 import os
 import tarfile
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import cv2
 import numpy as np
 
+from v2sbench.lines import Lines, line_of
 from v2sbench.media import SAMPLES_PER_FRAME, UInt8, Wave, decode_flac
 from v2sbench.roi import SIZE
 from v2sbench.runtime import UseError, suggest
 
-__all__ = ["COLUMNS", "SHARD_BYTES", "Clips", "Entry", "ShardWriter", "encode_still", "read_table", "write_table"]
-
-SHARD_BYTES = 1 << 30
-"""A shard is closed before the clip that would make it longer than this."""
-COLUMNS = (
-    "id",
-    "speaker",
-    "text",
-    "frames",
-    "shard",
-    "wave_offset",
-    "wave_size",
-    "roi_offset",
-    "roi_size",
-    "face_offset",
-    "face_size",
-    "sha256",
-    "damage",
-)
-"""Columns of ``index.tsv``, the fields of `Entry`."""
-NUMBERS = ("frames", "wave_offset", "wave_size", "roi_offset", "roi_size", "face_offset", "face_size")
-"""Those of them that are whole numbers."""
+__all__ = ["COLUMNS", "Clips", "Entry", "padded"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,112 +69,41 @@ class Entry:
         """Whether there are mouth crops."""
         return self.roi_size > 0
 
-
-def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write tab-separated rows under a header; None is empty, tabs and line ends inside a value become blanks."""
-    blank = str.maketrans("\t\r\n", "   ")
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for row in [columns, *rows]:
-            file.write("\t".join("" if value is None else str(value).translate(blank) for value in row) + "\n")
-
-
-def read_table(path: Path) -> list[str]:
-    """Lines of such a file, the header first.  ValueError when it is empty or its last line is cut off."""
-    text = path.read_text(encoding="utf-8")
-    if not text.endswith("\n"):
-        raise ValueError(f"{path.name} is empty or cut off")
-    return text[:-1].split("\n")
-
-
-def encode_still(still: UInt8) -> bytes:
-    """(H, W) uint8 -> PNG bytes, always the same; .7 ms (a JPEG of half the size would tie them to its decoder)."""
-    done, data = cv2.imencode(".png", still, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    assert done
-    return bytes(data)
-
-
-class ShardWriter:
-    """Writes clips, one at a time, into shards of a folder; `entries` become the index."""
-
-    def __init__(self, folder: Path, shard_bytes: int = SHARD_BYTES) -> None:
-        self.folder, self.limit = folder, shard_bytes
-        self.entries: list[Entry] = []
-        self._file: BinaryIO | None = None
-        self._shards = 0
-
-    def __enter__(self) -> ShardWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._close()
-
-    def add(
-        self, clip: str, speaker: str, text: str | None, frames: int, wave: bytes, roi: bytes, damage: str,
-        face: bytes = b"",
-    ) -> None:  # fmt: skip
-        """Append one clip: its FLAC bytes and, or empty, its NPY bytes and the PNG bytes of its still."""
-        padded = sum(_padded(len(data)) + tarfile.BLOCKSIZE for data in (wave, roi, face) if data)
-        if self._file is None or (self._file.tell() and self._file.tell() + padded > self.limit):
-            self._close()
-            self._file = (self.folder / f"shard-{self._shards:05d}.tar").open("wb")
-            self._shards += 1
-        wave_offset = _member(self._file, f"{clip}.flac", wave)
-        roi_offset = _member(self._file, f"{clip}.npy", roi) if roi else 0
-        face_offset = _member(self._file, f"{clip}.png", face) if face else 0
-        self.entries.append(
-            Entry(
-                id=clip,
-                speaker=speaker,
-                text=text,
-                frames=frames,
-                shard=Path(self._file.name).name,
-                wave_offset=wave_offset,
-                wave_size=len(wave),
-                roi_offset=roi_offset,
-                roi_size=len(roi),
-                face_offset=face_offset,
-                face_size=len(face),
-                sha256=hashlib.sha256(wave + roi + face).hexdigest(),
-                damage=damage,
-            )
+    @property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """(first byte, bytes) of the sound, the crops and the still in the shard; of no bytes where there is none."""
+        return (
+            (self.wave_offset, self.wave_size),
+            (self.roi_offset, self.roi_size),
+            (self.face_offset, self.face_size),
         )
 
-    def finish(self, quarantined: list[tuple[str, str, str]], about: dict[str, Any]) -> None:
-        """Close the last shard and write the index, the quarantine list of (id, reason, detail), and `about`."""
-        self._close()
-        rows = [
-            tuple("" if (v := getattr(entry, column)) is None else v for column in COLUMNS) for entry in self.entries
-        ]
-        write_table(self.folder / "index.tsv", COLUMNS, rows)
-        write_table(self.folder / "quarantine.tsv", ("id", "reason", "detail"), [*quarantined])
-        (self.folder / "clips.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    @property
+    def end(self) -> int:
+        """Byte of the shard behind the clip's last member."""
+        return max(offset + padded(size) for offset, size in self.parts)
 
-    def _close(self) -> None:
-        if self._file is not None:
-            self._file.write(bytes(2 * tarfile.BLOCKSIZE))
-            self._file.write(bytes(-self._file.tell() % tarfile.RECORDSIZE))
-            self._file.close()
-            self._file = None
+    @property
+    def line(self) -> str:
+        """Of ``index.tsv``."""
+        return line_of(astuple(self))
+
+    @staticmethod
+    def of(line: str) -> Entry:
+        """The clip of such a line.  ValueError when it is none."""
+        values = [kind(cell) for kind, cell in zip(_TYPES, line.split("\t"), strict=True)]
+        cells: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+        return Entry(**cells | {"text": cells["text"] or None})
 
 
-def _padded(size: int) -> int:
+COLUMNS = tuple(field.name for field in fields(Entry))
+"""Columns of ``index.tsv``."""
+_TYPES = tuple(int if field.type == "int" else str for field in fields(Entry))
+
+
+def padded(size: int) -> int:
+    """Bytes that a tar file gives to a member of that size."""
     return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-
-
-def _member(file: BinaryIO, name: str, data: bytes) -> int:
-    """Append a tar member; returns the offset of its first byte.  UseError for a name that ustar cannot hold."""
-    info = tarfile.TarInfo(name)
-    info.size, info.mtime, info.mode = len(data), 0, 0o644
-    try:
-        file.write(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict"))
-    except (ValueError, UnicodeError) as error:
-        raise UseError(f"clip name {name!r} is too long for a tar shard ({error}); rename the file") from error
-    offset = file.tell()
-    file.write(data)
-    file.write(bytes(_padded(len(data)) - len(data)))
-    return offset
 
 
 class Clips:
@@ -207,7 +115,13 @@ class Clips:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self._files: dict[str, int] = {}
-        self._entries = {entry.id: entry for entry in _read_index(self.folder)}
+        path = self.folder / "index.tsv"
+        try:
+            self._index = Lines(path, COLUMNS)
+        except OSError as error:
+            raise UseError(f"no prepared clips in {folder} ({error.strerror}); run: v2sbench prepare CORPUS") from error
+        except ValueError as error:
+            raise UseError(f"{path}: {error}; run: v2sbench prepare CORPUS") from error
 
     def __reduce__(self) -> tuple[type[Clips], tuple[Path]]:
         return Clips, (self.folder,)
@@ -217,15 +131,19 @@ class Clips:
             os.close(handle)
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._index)
 
     def __contains__(self, clip: object) -> bool:
-        return clip in self._entries
+        return isinstance(clip, str) and self._index.find(clip) is not None
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every clip's index line, by id."""
+        return map(self._parse, self._index)
 
     @property
     def ids(self) -> tuple[str, ...]:
         """Every clip's id, sorted."""
-        return tuple(self._entries)
+        return tuple(self._index.column("id"))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -237,11 +155,17 @@ class Clips:
 
     def entry(self, clip: str) -> Entry:
         """The index line of a clip; UseError with the nearest id otherwise."""
+        line = self._index.find(clip)
+        if line is None:
+            near = suggest(clip, [name for name in self.ids if name.split("/")[0] == clip.split("/")[0]])
+            raise UseError(f"no clip {clip!r} in {self.folder}{near}; see its quarantine.tsv")
+        return self._parse(line)
+
+    def _parse(self, line: str) -> Entry:
         try:
-            return self._entries[clip]
-        except KeyError:
-            near = suggest(clip, [name for name in self._entries if name.split("/")[0] == clip.split("/")[0]])
-            raise UseError(f"no clip {clip!r} in {self.folder}{near}; see its quarantine.tsv") from None
+            return Entry.of(line)
+        except ValueError as error:
+            raise UseError(f"{self.folder}/index.tsv is damaged ({error}); run: v2sbench prepare CORPUS") from error
 
     def wave(self, clip: str, start: int = 0, frames: int | None = None) -> Wave:
         """Sound of `frames` video frames from frame `start`: (960 * frames,) float32 in [-1, 1] at 24 kHz."""
@@ -272,13 +196,9 @@ class Clips:
         return np.asarray(still, np.uint8)
 
     def intact(self, clip: str) -> bool:
-        """Whether the stored bytes still have the digest of the index."""
+        """Whether the stored bytes still have the digest of the index; UseError when they are not there."""
         entry = self.entry(clip)
-        payload = self._read(entry.shard, entry.wave_offset, entry.wave_size)
-        if entry.video:
-            payload += self._read(entry.shard, entry.roi_offset, entry.roi_size)
-        if entry.face_size:
-            payload += self._read(entry.shard, entry.face_offset, entry.face_size)
+        payload = b"".join(self._read(entry.shard, *part) for part in entry.parts if part[1])
         return hashlib.sha256(payload).hexdigest() == entry.sha256
 
     def _read(self, shard: str, offset: int, size: int) -> bytes:
@@ -298,24 +218,3 @@ def _span(entry: Entry, start: int, frames: int | None) -> int:
     if start < 0 or count < 0 or start + count > entry.frames:
         raise ValueError(f"frames {start} to {start + count} of clip {entry.id!r}, which has {entry.frames}")
     return count
-
-
-def _read_index(folder: Path) -> list[Entry]:
-    path = folder / "index.tsv"
-    try:
-        header, *lines = read_table(path)
-    except OSError as error:
-        raise UseError(f"no prepared clips in {folder} ({error.strerror}); run: v2sbench prepare CORPUS") from error
-    except ValueError as error:
-        raise UseError(f"{path}: {error}; run: v2sbench prepare CORPUS") from error
-    entries = []
-    for number, line in enumerate(lines, start=2):
-        cells = dict(zip(COLUMNS, line.split("\t"), strict=False))
-        try:
-            if header.split("\t") != [*COLUMNS]:
-                raise ValueError("the header is another version's")
-            sizes = {k: int(cells.pop(k)) for k in NUMBERS}
-            entries.append(Entry(**{**cells, "text": cells["text"] or None}, **sizes))  # type: ignore[arg-type]
-        except (KeyError, TypeError, ValueError) as error:
-            raise UseError(f"{path}, line {number}: {error}; run: v2sbench prepare CORPUS") from error
-    return entries

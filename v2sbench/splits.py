@@ -5,6 +5,9 @@
     speaker.npy  (rows, 256) float32, made by ``identity``: row i belongs to line i of split.tsv
     face.npy     (rows, 128) float32 likewise, added by ``v2sbench split S --face``; NaN where no face can be used
 
+The lines stay on the disk and are parsed when they are asked for (`lines`), since a split may have millions; of the
+embeddings only those that are used are read.
+
 Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing. So this module
 only reads; `clips.write_split`, which asks the corpora, writes.
 """
@@ -13,18 +16,20 @@ from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2sbench.corpora import SUBSETS, Coverage, Subset
 from v2sbench.corpora.divisions import Division
+from v2sbench.lines import Lines
 from v2sbench.runtime import UseError, choose, rng
-from v2sbench.shards import read_table
 
 __all__ = ["COLUMNS", "DIMENSIONS", "Row", "SplitTable", "batch_ids", "read_split"]
 
@@ -66,7 +71,7 @@ class SplitTable:
     """Of the corpus that it divides."""
     clips: Path
     """Folder of the prepared clips."""
-    rows: tuple[Row, ...]
+    rows: Sequence[Row]
     """Every clip, by part (train, val, test), then id; row i belongs to row i of ``speaker.npy``."""
     coverage: Coverage
     """How much of the full split is here."""
@@ -93,9 +98,26 @@ class SplitTable:
         """Which division this is, for weights that are trained on it and for those that are scored on it."""
         return Division(corpus=self.corpus, split=self.name, division=self.division, listing=self.listing)
 
+    def span(self, name: str) -> range:
+        """Places in `rows` of one part; empty for a part that the split has not."""
+        if name not in SUBSETS:
+            return range(0)
+        order = SUBSETS.index(name)
+        places = (
+            bisect_left(self.rows, edge, key=lambda row: SUBSETS.index(row.subset)) for edge in (order, order + 1)
+        )
+        return range(*places)
+
     def subset(self, name: Subset) -> tuple[Row, ...]:
         """Rows of one part."""
-        return tuple(row for row in self.rows if row.subset == name)
+        span = self.span(name)
+        return tuple(self.rows[span.start : span.stop])
+
+    def column(self, name: str) -> Iterator[str]:
+        """One cell of every row, in order, as text: quicker than the rows themselves."""
+        if isinstance(self.rows, Rows):
+            return self.rows.lines.column(name)
+        return (str(getattr(row, name)) for row in self.rows)
 
     def embeddings(self, kind: str = "speaker") -> NDArray[np.float32]:
         """Embeddings of a kind of `DIMENSIONS`, one a row: (rows, 256) or (rows, 128) float32 unit vectors.
@@ -106,15 +128,44 @@ class SplitTable:
         path = self.folder / f"{kind}.npy"
         todo = f"run: v2sbench split {self.name}" + (" --face" if kind == "face" else "")
         try:
-            vectors = np.load(path, allow_pickle=False)
+            vectors: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError, EOFError) as error:
             raise UseError(f"no {kind} embeddings in {path}; {todo}") from error
         if vectors.shape != (len(self.rows), size):
             raise UseError(f"{path} is {vectors.shape} for {len(self.rows)} clips of {size} values; {todo}")
-        return np.asarray(vectors, np.float32)
+        return vectors if vectors.dtype == np.float32 else vectors.astype(np.float32)
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+
+
+class Rows(Sequence[Row]):
+    """The lines of a ``split.tsv``, parsed one by one; picklable.  UseError for a line that is none."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.lines = lines
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        """One row, or a tuple of them."""
+        found = self.lines[index]
+        return self._parse(found) if isinstance(found, str) else tuple(map(self._parse, found))
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(self._parse, self.lines)
+
+    def _parse(self, line: str) -> Row:
+        try:
+            return _row(line)
+        except ValueError as error:
+            folder = self.lines.path.parent
+            raise UseError(f"the split in {folder} is damaged ({error}); run: v2sbench split {folder.name}") from error
 
 
 def read_split(folder: Path | str) -> SplitTable:
@@ -122,12 +173,9 @@ def read_split(folder: Path | str) -> SplitTable:
     folder = Path(folder)
     try:
         about: dict[str, Any] = json.loads((folder / "split.json").read_text(encoding="utf-8"))
-        header, *lines = read_table(folder / "split.tsv")
-        if header.split("\t") != [*COLUMNS]:
-            raise ValueError("the header of split.tsv is another version's")
-        rows = tuple(_row(line) for line in lines)
+        rows = Rows(Lines(folder / "split.tsv", COLUMNS))
         parts = {part: (have, full) for part in SUBSETS for have, full in [about["coverage"].get(part, (-1, None))]}
-        return SplitTable(
+        table = SplitTable(
             folder=folder,
             clips=Path(os.path.normpath(folder / about.pop("clips"))),
             rows=rows,
@@ -136,6 +184,10 @@ def read_split(folder: Path | str) -> SplitTable:
             ),
             **{key: value for key, value in about.items() if key != "coverage"},
         )
+        counts = {part: (len(table.span(part)), have) for part, (have, _) in table.coverage.parts.items()}
+        if any(found != have for found, have in counts.values()) or sum(n for n, _ in counts.values()) != len(rows):
+            raise ValueError("split.tsv and split.json tell different sizes of its parts")
+        return table
     except FileNotFoundError as error:
         raise UseError(f"no split in {folder}; run: v2sbench split {folder.name}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:

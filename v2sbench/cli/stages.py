@@ -17,9 +17,17 @@ def _prepare_options(parser: argparse.ArgumentParser) -> None:
         "--root", type=Path, metavar="DIR", help="the corpus (default: $V2S_DATA/CORPUS, else data/CORPUS)"
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the clips go (default: clips/CORPUS)")
-    parser.add_argument("--roi", default="auto", metavar="NAME", help="landmark provider (default: auto)")
+    parser.add_argument(
+        "--roi", metavar="NAME", help="what finds the mouths: haar, mesh, precomputed (default: params.yaml's, else auto)"
+    )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="worker processes (default: $V2S_JOBS, else all processors)"
+    )
+    parser.add_argument("--fresh", action="store_true", help="do all clips again, also those of a run that was cut off")
+    parser.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="dask scheduler whose workers do it, tcp://HOST:8786 (default: $V2S_CLUSTER)",
     )
     parser.add_argument(
         "--scan", action="store_true", help="only write count and digest of its files to clips/CORPUS.scan.tsv"
@@ -35,13 +43,14 @@ def run_prepare(args: argparse.Namespace) -> None:
     if args.scan:
         _write_scan(root, CLIPS / f"{item.name}.scan.tsv")
         return
-    from v2sbench.card import load_params
+    from v2sbench.card import PARAMS, load_params
     from v2sbench.clips import prepare
 
+    roi = args.roi or (load_params().roi if PARAMS.exists() else "auto")
     if item.generate is not None:
         item.generate(root, jobs=args.jobs, **load_params().demo)
-    report = prepare(item, root, args.out or CLIPS / item.name, jobs=args.jobs, roi=args.roi)
-    print(report)
+    out = args.out or CLIPS / item.name
+    print(prepare(item, root, out, jobs=args.jobs, roi=roi, fresh=args.fresh, cluster=args.cluster))
 
 
 def _write_scan(root: Path, out: Path) -> None:
