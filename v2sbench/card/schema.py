@@ -293,6 +293,8 @@ class Params:
     """Scoring protocol."""
     scan: tuple[str, ...] = ()
     """Corpora on disk whose files are counted anew on every `dvc repro`."""
+    roi: str = "auto"
+    """What finds the mouths in the pictures: a name of `roi.PROVIDERS`, or `auto`."""
     demo: Mapping[str, Any] = field(default_factory=dict)
     """Size of the embedded corpora."""
     face_splits: tuple[str, ...] = ()

@@ -18,7 +18,9 @@ def _prepare_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the clips go (default: clips/CORPUS)")
     parser.add_argument(
-        "--roi", metavar="NAME", help="what finds the mouths: haar, mesh, precomputed (default: params.yaml's, else auto)"
+        "--roi",
+        metavar="NAME",
+        help="what finds the mouths: haar, mesh, precomputed (default: params.yaml's, else auto)",
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="worker processes (default: $V2S_JOBS, else all processors)"
