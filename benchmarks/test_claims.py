@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.conftest import Plan
-from v2sbench import claims, results
+from v2sbench import claims, reported
 from v2sbench.sheet import Table
 from v2sbench.wording import pair_lines, verdict_lines
 
@@ -41,5 +41,5 @@ def test_every_claim_about_the_split_has_a_verdict(plan: Plan, table: Table) -> 
 def test_claims_are_sourced() -> None:
     """Needs no split."""
     for claim in claims.read_claims():
-        assert claim.grade in results.GRADES
+        assert claim.grade in reported.GRADES
         assert claim.text.endswith(".")

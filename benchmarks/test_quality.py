@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.conftest import Plan
-from v2sbench import gate, results
+from v2sbench import gate, reported, results
 from v2sbench.metrics import METRICS
 from v2sbench.runtime import CheckError, UseError
 from v2sbench.sheet import Table
@@ -68,5 +68,5 @@ def test_reported_numbers_have_a_source() -> None:
     from v2sbench.claims import read_claims
 
     keys = set(re.findall(r"@\w+\{(\w+),", Path("results/sources.bib").read_text(encoding="utf-8")))
-    cited = {line.source for line in results.read_reported()} | {claim.source for claim in read_claims()}
+    cited = {line.source for line in reported.read_reported()} | {claim.source for claim in read_claims()}
     assert cited <= keys, f"not in results/sources.bib: {', '.join(sorted(cited - keys))}"

@@ -97,7 +97,7 @@ def test_new_systems_are_no_regression(measured: Path, baseline: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"protocol": "v2sbench-2"}, "another protocol .'v2sbench-1'. than .* .'v2sbench-2'."),
+        ({"protocol": "svts-2022"}, "another protocol .'v2sbench-1'. than .* .'svts-2022'."),
         ({"asr": "whisper"}, "another recogniser"),
         ({"metrics": {**fake_scores.VERSIONS, "stoi": "2"}}, "another version of stoi"),
     ],

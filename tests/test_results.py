@@ -1,92 +1,26 @@
-"""Reading stored results: the schema of what is in git, and one clear line for whatever is off."""
+"""Reading stored scores, and one clear line for whatever is off."""
 
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
 
 from tests import fake_scores
-from v2sbench import corpora, results
-from v2sbench.metrics import METRICS
-from v2sbench.results import Variant, asked, group_of, load, order, read_measured, read_reported
+from v2sbench.results import Variant, asked, group_of, load, order, read_measured
 from v2sbench.runtime import UseError
-
-HEADER = ",".join(results.REPORTED_FIELDS)
-LINE = "grid4-seen,Mine,,speaker,stoi,,0.5,somebody2020,Table 1,primary,"
-
-
-def test_reported_numbers_in_git_are_sound() -> None:
-    found = read_reported()
-    assert len(found) >= 70
-    keys = set(re.findall(r"@\w+\{(\w+),", Path("results/sources.bib").read_text(encoding="utf-8")))
-    for line in found:
-        assert line.source in keys
-        assert line.grade != "primary", "no table cell was read in a paper itself"
-        low, high = (1.0, 4.65) if line.metric == results.BARE_PESQ else (METRICS[line.metric].low, 100.0)
-        assert low <= line.value <= high
-        assert line.split in ("grid4-seen", "grid33-seen", "grid33-unseen", "tcdtimit3-seen", "lrw-unseen")
-
-
-def test_reported_splits_are_splits_of_the_corpora_that_there_are() -> None:
-    known = corpora.splits()
-    assert {line.split for line in read_reported() if line.split.startswith("grid")} <= set(known)
-
-
-def test_sources_have_an_arxiv_id_each_and_no_twins() -> None:
-    text = Path("results/sources.bib").read_text(encoding="utf-8")
-    keys, ids = re.findall(r"@\w+\{(\w+),", text), re.findall(r"eprint\s*=\s*\{(\d{4}\.\d{5})\}", text)
-    assert len(keys) == len(set(keys)) == len(ids) == len(set(ids)) == 16
-
-
-def test_the_papers_rows_name_their_variants() -> None:
-    found = {line.variant for line in read_reported() if line.source == "kefalas2024"}
-    assert found == {"v2a-mel-s-speaker-tuned", "v2a-mel-m-speaker-scratch"}
-    assert {line.variant for line in read_reported() if line.source != "kefalas2024"} == {None}
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (LINE.replace("stoi", "stio"), "line 2: metric must be one of .* not 'stio'"),
-        (LINE.replace("primary", "sure"), "line 2: grade must be one of"),
-        (LINE.replace("0.5", "half"), "line 2: value must be a number, not 'half'"),
-        (LINE.replace("0.5", "nan"), "line 2: value must be finite"),
-        (LINE.replace("speaker", "voice"), "line 2: identity must be one of speaker, face, not 'voice'"),
-        (LINE.replace("somebody2020", ""), "line 2: field source is empty"),
-        (LINE + ",more", "line 2: must have 11 fields"),
-        (LINE.rsplit(",", 1)[0], "line 2: must have 11 fields"),
-    ],
-)
-def test_a_bad_reported_line_is_named(tmp_path: Path, line: str, said: str) -> None:
-    path = tmp_path / "reported.csv"
-    path.write_text(f"{HEADER}\n{line}\n", encoding="utf-8")
-    with pytest.raises(UseError, match=said):
-        read_reported(path)
-
-
-def test_a_reported_file_of_other_fields_or_none(tmp_path: Path) -> None:
-    path = tmp_path / "reported.csv"
-    with pytest.raises(UseError, match="no file"):
-        read_reported(path)
-    path.write_text("split,method\na,b\n", encoding="utf-8")
-    with pytest.raises(UseError, match="line 1: the fields must be split,method,init"):
-        read_reported(path)
-
-
-# ---------------------------------------------------------------- measured
 
 
 def test_scores_come_back_as_they_were_written(tmp_path: Path) -> None:
     lines = fake_scores.scores(0.5, 3)
     found = read_measured(fake_scores.write(tmp_path / "s", "mine", lines))
     clips = [line["clip"] for line in lines]
-    assert found.values("stoi", clips) == [line["stoi"] for line in lines]
-    assert found.values("wer", clips) == [100.0 * line["wer"]["sub"] for line in lines]
-    assert found.weights("wer", clips) == [6, 6, 6]
-    assert found.values("stoi", ["s1/unknown"]) == [None]
+    assert found.shares("stoi", clips) == ([line["stoi"] for line in lines], [1, 1, 1])
+    assert found.shares("wer", clips) == ([100.0 * line["wer"]["sub"] for line in lines], [6, 6, 6])
+    assert found.shares("stoi", ["s1/unknown"]) == ([None], [None])
+    assert found.column("stoi", clips).value == pytest.approx(sum(line["stoi"] for line in lines) / 3)
+    assert found.column("stoi", [*clips, "s1/unknown"]).n_failed == 1
     assert not found.has("pesq_nb")
 
 
@@ -94,7 +28,7 @@ def test_a_metric_that_failed_everywhere_was_asked_for(tmp_path: Path) -> None:
     lines = [{"clip": "a", "status": "silent", "errors": {"stoi": "silent"}}]
     found = read_measured(fake_scores.write(tmp_path / "s", "mine", lines))
     assert found.has("stoi")
-    assert found.values("stoi", ["a"]) == [None]
+    assert found.column("stoi", ["a"]).value is None
 
 
 LINES = '{"clip": "a", "status": "ok"}\n'
@@ -148,7 +82,7 @@ def test_scored_alike(tmp_path: Path) -> None:
     assert a.comparable(other_ear, "stoi") == ""
     assert "asr differs" in a.comparable(other_ear, "wer")
     assert "protocol differs" in a.comparable(
-        read_measured(fake_scores.write(tmp_path, "d", lines, protocol="p2")), "stoi"
+        read_measured(fake_scores.write(tmp_path, "d", lines, protocol="svts-2022")), "stoi"
     )
     versions = {**fake_scores.VERSIONS, "stoi": "2"}
     assert "version of stoi" in a.comparable(

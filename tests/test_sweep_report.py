@@ -65,7 +65,7 @@ def test_points_are_compared_with_the_reference_and_with_what_is_constant(scored
 
 def test_what_was_scored_otherwise_is_not_compared(scored):
     measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
-    fake_scores.write(measured, TUNED, fake_scores.scores(0.45, 40), protocol="another-1")
+    fake_scores.write(measured, TUNED, fake_scores.scores(0.45, 40), protocol="svts-2022")
     found = collect(read_sweep("small", scored), scored)
     odd = [item for item in found.contrasts if item.left[0] == "1 %"]
     assert {item.why_not.split(":")[0] for item in odd} == {"protocol differs"}
@@ -83,7 +83,7 @@ def test_a_metric_that_failed_everywhere_leaves_its_cells_empty(scored):
     found = collect(read_sweep("small", scored), scored)
     assert report.lines(found)[0][2] == ""
     assert report.lines(found)[0][-1] == "40"
-    assert "no utterance has a value of both" in markdown(found)
+    assert f"not comparable: {TUNED}: no clip has a value" in markdown(found)
     write(found, scored / "out")
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import fake_scores
-from v2sbench import results, rows, sheet, tables
+from v2sbench import reported, results, rows, sheet, wording
 from v2sbench.runtime import UseError
 from v2sbench.sheet import Table, build, csv_text
 from v2sbench.tables import console, latex, markdown, write_tables
@@ -97,7 +97,7 @@ def test_reported_rows_gather_the_metrics_of_one_system(table: Table) -> None:
 
 
 def test_two_values_of_one_reported_cell_are_refused() -> None:
-    line = next(line for line in results.read_reported() if line.split == SPLIT)
+    line = next(line for line in reported.read_reported() if line.split == SPLIT)
     with pytest.raises(UseError, match="two values of one metric"):
         rows.rows(SPLIT, systems={}, reported=[line, line])
 
@@ -118,7 +118,7 @@ def test_no_difference_between_unequal_protocols(table: Table) -> None:
 
 
 def test_a_difference_between_equal_protocols_is_printed(tmp_path: Path, measured: Path) -> None:
-    header = ",".join(results.REPORTED_FIELDS)
+    header = ",".join(reported.FIELDS)
     said = f"{SPLIT},V2A-MelSpec-S,tuned,speaker"
     path = tmp_path / "reported.csv"
     path.write_text(
@@ -189,7 +189,7 @@ def test_a_reported_pesq_is_not_under_pesq_wb(table: Table) -> None:
 def test_a_measured_row_says_all_of_itself(table: Table) -> None:
     text = markdown(table)
     named = dict(zip(cells_of(text, "system "), cells_of(text, TUNED), strict=True))
-    assert re.fullmatch(r"0\.\d{3} \[0\.\d{3}, 0\.\d{3}\]", named["STOI ↑"])
+    assert re.fullmatch(r"0\.\d{3}▲ \[0\.\d{3}, 0\.\d{3}\]", named["STOI ↑"])
     assert (named["init"], named["identity"], named["vocoder"]) == ("tuned", "speaker", "griffin-lim")
     assert (named["n"], named["failed"]) == ("40", "0")
 
@@ -214,7 +214,7 @@ def test_generated_files_say_so(table: Table) -> None:
 def test_latex_escapes_and_closes(table: Table) -> None:
     text = latex(table)
     assert text.count(r"\begin{") == text.count(r"\end{")
-    columns = len(tables.header(table))
+    columns = len(wording.header(table))
     body = [line for line in text.splitlines() if line.endswith(r"\\") and not line.startswith(r"\midrule")]
     assert all(line.count(" & ") == columns - 1 for line in body)
     assert not re.search(r"(?<!\\)%", "\n".join(text.splitlines()[1:]))

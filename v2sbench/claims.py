@@ -18,7 +18,8 @@ from typing import Literal
 from v2sbench import card, paired
 from v2sbench.metrics import METRICS
 from v2sbench.paired import Paired
-from v2sbench.results import GRADES, IDENTITIES, INITS, Measured, Variant, asked
+from v2sbench.reported import GRADES
+from v2sbench.results import IDENTITIES, INITS, Measured, Variant, asked
 from v2sbench.runtime import UseError, choose
 from v2sbench.stats import Outcome
 

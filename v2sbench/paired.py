@@ -63,12 +63,13 @@ def compare(
     why_not = a.comparable(b, metric)
     if not why_not and not (a.has(metric) and b.has(metric)):
         why_not = "not measured"
+    why_not = why_not or "; ".join(
+        f"{side.system}: {note}" for side in (a, b) if (note := side.column(metric, clips).note)
+    )
     comparison = None
     if not why_not:
-        comparison = stats.paired_bootstrap_ratio(
-            a.values(metric, clips), a.weights(metric, clips), b.values(metric, clips), b.weights(metric, clips),
-            seed=runtime.fold(SEED, split, metric),
-        )  # fmt: skip
+        seed = runtime.fold(SEED, split, metric)
+        comparison = stats.paired_bootstrap_ratio(*a.shares(metric, clips), *b.shares(metric, clips), seed=seed)
         why_not = "" if comparison else "no utterance has a value of both"
     return Paired(left=a_name, right=b_name, metric=metric, comparison=comparison, why_not=why_not, axis=axis)
 

@@ -1,17 +1,15 @@
-"""Results as they are stored: reported numbers and per-utterance scores, read and checked.
+"""Measured results as they are stored, per-utterance scores, read and checked; reported.py reads the papers' numbers.
 
-    results/reported.csv                        one reported value a line, with source and grade
-    results/measured/<split>/<system>.jsonl     one clip a line
-    results/measured/<split>/<system>.meta.json protocol, recogniser, metric versions, coverage, vocoder
+    results/measured/<split>/<system>.jsonl                         one clip a line
+    results/measured/<split>/<system>.meta.json                     protocol, recogniser, metric versions, coverage
+    results/measured/<split>/protocols/<system>.<protocol>.jsonl    the same audio scored by the rules of others
 
 Reading checks what a table relies on and says which line, field or file is off.
 """
 
 from __future__ import annotations
 
-import csv
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,11 +18,10 @@ from types import MappingProxyType
 from typing import Any
 
 from v2sbench.ledger import meta_path, read_scores
-from v2sbench.metrics import METRICS
+from v2sbench.metrics import METRICS, PROTOCOLS, Column, Protocol, column, shares
 from v2sbench.runtime import UseError
 
 MEASURED = Path("results/measured")
-REPORTED = Path("results/reported.csv")
 
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
@@ -40,16 +37,10 @@ CEILINGS = ("ground-truth", "griffin-lim")
 FLOORS = ("noise", "other-sentence")
 INITS = ("scratch", "frozen", "tuned")
 IDENTITIES = ("speaker", "face")
-GRADES = ("primary", "secondary", "assumed")
-BARE_PESQ = "pesq"
-"""Metric name of a reported PESQ whose variant the source does not tell; it is comparable with nothing."""
-REPORTED_FIELDS = ("split", "method", "init", "identity", "metric", "protocol", "value", "source", "locator", "grade",
-                   "note")  # fmt: skip
 
 _VARIANT = re.compile(r"v2a-(?P<model>.+?)-(?P<identity>speaker|face)-(?P<init>scratch|frozen|tuned)")
-_PAPER_NAMES = MappingProxyType({"V2A-WaveGAN": "v2a-wave", "V2A-MelSpec-S": "v2a-mel-s", "V2A-MelSpec-M": "v2a-mel-m"})
 
-__all__ = ["Measured", "Reported", "Variant", "asked", "group_of", "load", "order", "read_measured", "read_reported"]
+__all__ = ["Measured", "Variant", "asked", "group_of", "load", "load_protocols", "order", "read_measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,40 +67,6 @@ class Variant:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reported:
-    """One line of reported.csv."""
-
-    split: str
-    """Split of this suite that the number belongs to."""
-    method: str
-    """Name of the system in its source."""
-    init: str
-    """`scratch`, `frozen`, `tuned` or empty."""
-    identity: str
-    """`speaker`, `face` or empty."""
-    metric: str
-    """A metric of this suite, or `pesq` where the source does not say which PESQ."""
-    protocol: str
-    """Named protocol or a `key=value` fact about it, `;`-separated; empty when unknown."""
-    value: float
-    """As printed there; WER in percent."""
-    source: str
-    """Key in sources.bib."""
-    locator: str
-    """Where in the source."""
-    grade: str
-    """primary: read by us; secondary: quoted by somebody who read it; assumed."""
-    note: str
-    """Anything a reader must know."""
-
-    @property
-    def variant(self) -> str | None:
-        """The variant of this suite that reimplements the method, if the line says all parts of its name."""
-        family = _PAPER_NAMES.get(self.method)
-        return f"{family}-{self.identity}-{self.init}" if family and self.identity and self.init else None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Measured:
     """One system's scores on a split."""
 
@@ -120,17 +77,26 @@ class Measured:
     lines: Mapping[str, Mapping[str, Any]]
     """Clip -> its line."""
 
-    def values(self, metric: str, clips: Sequence[str]) -> list[float | None]:
-        """Per-utterance scores in the order of `clips`; None where the metric failed. WER: edits, in percent."""
-        if METRICS[metric].name == "wer":
-            return [None if (found := self._edits(clip)) is None else 100.0 * found[0] for clip in clips]
-        return [_number(self.lines.get(clip, {}).get(metric)) for clip in clips]
+    @property
+    def rules(self) -> Protocol:
+        """The protocol that it was scored under; UseError when this version has none of that name."""
+        name = self.meta.get("protocol")
+        if name not in PROTOCOLS:
+            raise UseError(f"{self.system} was scored under protocol {name!r}, unknown here; score it again")
+        return PROTOCOLS[name]
 
-    def weights(self, metric: str, clips: Sequence[str]) -> list[float | None]:
-        """What each utterance weighs: its reference words for the WER, 1 for every other metric."""
-        if metric == "wer":
-            return [None if (found := self._edits(clip)) is None else float(found[1]) for clip in clips]
-        return [1.0] * len(clips)
+    def asked(self, clips: Sequence[str]) -> list[Mapping[str, Any]]:
+        """The lines of `clips` in their order; a bare one, which fails in every metric, for a clip without a line."""
+        return [self.lines.get(clip, {"clip": clip}) for clip in clips]
+
+    def shares(self, metric: str, clips: Sequence[str]) -> tuple[list[float | None], list[float | None]]:
+        """What each clip adds to numerator and denominator of the metric's column; None where it adds nothing."""
+        found = [share or (None, None) for share in shares(self.rules, metric, self.asked(clips))]
+        return [top for top, _ in found], [bottom for _, bottom in found]
+
+    def column(self, metric: str, clips: Sequence[str], words: Mapping[str, int] | None = None) -> Column:
+        """The metric's number over `clips` by the rules of the protocol; words as for `metrics.column`."""
+        return column(self.rules, metric, self.asked(clips), words)
 
     def has(self, metric: str) -> bool:
         """Whether the metric was asked for: some line has a value of it or says why not."""
@@ -138,7 +104,7 @@ class Measured:
 
     def comparable(self, other: Measured, metric: str) -> str:
         """Empty when the two were scored alike for this metric, else what differs."""
-        for key in ("protocol", "asr") if metric == "wer" else ("protocol",):
+        for key in ("protocol", "asr") if METRICS[metric].needs == "words" else ("protocol",):
             mine, theirs = self.meta.get(key), other.meta.get(key)
             if mine != theirs:
                 return f"{key} differs: {self.system} has {mine!r}, {other.system} has {theirs!r}"
@@ -147,53 +113,14 @@ class Measured:
             return f"version of {metric} differs: {self.system} has {mine!r}, {other.system} has {theirs!r}"
         return ""
 
-    def _edits(self, clip: str) -> tuple[int, int] | None:
-        counts = self.lines.get(clip, {}).get("wer")
-        return None if counts is None else (counts["sub"] + counts["del"] + counts["ins"], counts["words"])
-
 
 # ---------------------------------------------------------------- reading
 
 
-def read_reported(path: Path = REPORTED) -> list[Reported]:
-    """The reported numbers; UseError names the line and field that is off."""
-    try:
-        with open(path, encoding="utf-8", newline="") as handle:
-            reader = csv.DictReader(handle)
-            header, table = tuple(reader.fieldnames or ()), list(reader)
-    except FileNotFoundError:
-        raise UseError(f"no file {path}; run from the project's root") from None
-    if header != REPORTED_FIELDS:
-        raise UseError(f"{path} line 1: the fields must be {','.join(REPORTED_FIELDS)}, not {','.join(header)}")
-    return [_reported(line, f"{path} line {number}") for number, line in enumerate(table, start=2)]
-
-
-def _reported(line: Mapping[str, Any], where: str) -> Reported:
-    if None in line or None in line.values():
-        raise UseError(f"{where}: must have {len(REPORTED_FIELDS)} fields; quote a text that has a comma")
-    for name in ("split", "method", "source"):
-        if not line[name]:
-            raise UseError(f"{where}: field {name} is empty")
-    for name, allowed in (
-        ("metric", (BARE_PESQ, *METRICS)),
-        ("grade", GRADES),
-        ("init", ("", *INITS)),
-        ("identity", ("", *IDENTITIES)),
-    ):
-        if line[name] not in allowed:
-            raise UseError(f"{where}: {name} must be one of {', '.join(filter(None, allowed))}, not {line[name]!r}")
-    try:
-        value = float(line["value"])
-    except ValueError:
-        raise UseError(f"{where}: value must be a number, not {line['value']!r}") from None
-    if not math.isfinite(value):
-        raise UseError(f"{where}: value must be finite, not {line['value']!r}")
-    return Reported(**{**line, "value": value})
-
-
 def read_measured(path: Path) -> Measured:
     """One system's scores from its .jsonl and .meta.json; UseError when either is missing or damaged."""
-    system, split = path.stem, path.parent.name
+    own = path.parent.name == "protocols"
+    system, split = (path.stem.rpartition(".")[0], path.parent.parent.name) if own else (path.stem, path.parent.name)
     again = f"run `v2sbench score {system} --split {split}`"
     side = meta_path(path)
     for needed in (path, side):
@@ -203,13 +130,18 @@ def read_measured(path: Path) -> Measured:
         meta = json.loads(side.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UseError(f"{side} is damaged ({error}); {again}") from None
+    rates = {name: item.per for name, item in METRICS.items() if item.per}
     lines: dict[str, Mapping[str, Any]] = {}
     for line in read_scores(path):
-        clip, words = line["clip"], line.get("wer")
+        clip = line["clip"]
         if clip in lines:
             raise UseError(f"{path} lists clip {clip} twice; {again}")
-        if words is not None and not (isinstance(words, dict) and words.keys() >= {"sub", "del", "ins", "words"}):
-            raise UseError(f"{path}: wer of clip {clip} must be edit counts (sub, del, ins, words), not {words!r}")
+        for name, per in rates.items():
+            counts, keys = line.get(name), ("sub", "del", "ins", per)
+            if counts is not None and not (isinstance(counts, dict) and counts.keys() >= set(keys)):
+                raise UseError(
+                    f"{path}: {name} of clip {clip} must be edit counts ({', '.join(keys)}), not {counts!r}; {again}"
+                )
         lines[clip] = line
     if not lines:
         raise UseError(f"{path} is empty; {again}")
@@ -225,8 +157,29 @@ def load(split: str, measured: Path = MEASURED) -> dict[str, Measured]:
     return {system: found[system] for system in sorted(found, key=order)}
 
 
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+def load_protocols(split: str, measured: Path = MEASURED) -> dict[str, dict[str, Measured]]:
+    """System -> protocol -> its scores by the rules of that protocol, for all that were scored under several.
+
+    UseError when there is none.
+    """
+    folder = measured / split
+    found: dict[str, dict[str, Measured]] = {}
+    for path in sorted((folder / "protocols").glob("*.jsonl")):
+        item = read_measured(path)
+        own = folder / f"{item.system}.jsonl"
+        if item.system not in found:
+            main = read_measured(own) if own.is_file() else None
+            found[item.system] = {main.rules.name: main} if main else {}
+        found[item.system].setdefault(item.rules.name, item)
+    if not found:
+        raise UseError(
+            f"no scores under {folder / 'protocols'}; run: v2sbench score SYSTEM --split {split} --protocol all"
+        )
+    places = list(PROTOCOLS)
+    return {
+        system: dict(sorted(found[system].items(), key=lambda item: places.index(item[0])))
+        for system in sorted(found, key=order)
+    }
 
 
 # ---------------------------------------------------------------- what belongs together

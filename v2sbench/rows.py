@@ -3,8 +3,9 @@
     rows(split) -> one `Row` a system, one `Cell` a metric
 
 Every clip of the ground truth is asked of every system: a clip without a line, or a line without the value, is a
-failure that is counted and enters no mean. `Cell.floored` is the mean with failures at the metric's floor, which is
-what a prediction without any speech in it scores.
+failure that is counted; what it does to the mean is the protocol's to say (`metrics.column`), and under this suite's
+own it enters none. `Cell.floored` is the mean with failures at the metric's floor, which is what a prediction without
+any speech in it scores.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 
 from v2sbench import runtime, stats
 from v2sbench.metrics import METRICS
-from v2sbench.results import Measured, Reported, Variant, asked, group_of, order
+from v2sbench.reported import Reported
+from v2sbench.results import Measured, Variant, asked, group_of, order
 from v2sbench.runtime import UseError
 
 SEED = 1
@@ -69,6 +71,8 @@ class Row:
     """Recogniser behind the WER."""
     versions: Mapping[str, str]
     """Metric -> version of its definition."""
+    missing: Mapping[str, str]
+    """Metric that was asked for and has no value -> why."""
     coverage: str = ""
     """`partial 900/1000`, or empty for a complete split."""
     n: int | None = None
@@ -92,14 +96,14 @@ def rows(split: str, *, systems: Mapping[str, Measured], reported: Iterable[Repo
     """
     found = _reported_rows(split, [line for line in reported if line.split == split])
     clips = asked(systems) if systems else []
-    words = _reference_words(systems.values())
-    found += [_measured_row(split, systems[name], clips, words) for name in sorted(systems, key=order)]
+    counts = {name: _reference_counts(systems.values(), name) for name, item in METRICS.items() if item.per}
+    found += [_measured_row(split, systems[name], clips, counts) for name in sorted(systems, key=order)]
     return found
 
 
 def _reported_rows(split: str, lines: Sequence[Reported]) -> list[Row]:
     together: dict[tuple[str, ...], list[Reported]] = {}
-    for line in lines:
+    for line in sorted(lines, key=lambda line: line.variant is None):  # what this suite reimplements comes first
         key = (line.method, line.init, line.identity, line.protocol, line.source, line.grade)
         together.setdefault(key, []).append(line)
     found = []
@@ -110,22 +114,19 @@ def _reported_rows(split: str, lines: Sequence[Reported]) -> list[Row]:
         found.append(
             Row(
                 split=split, group="reported", system=method, cells=cells, init=init, identity=identity,
-                protocol=protocol, versions={}, grade=grade, source=source, locator=members[0].locator,
+                protocol=protocol, versions={}, missing={}, grade=grade, source=source, locator=members[0].locator,
                 note="; ".join(dict.fromkeys(line.note for line in members if line.note)),
             )
         )  # fmt: skip
     return found
 
 
-def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Mapping[str, int]) -> Row:
-    cells = {metric: cell for metric in METRICS if (cell := _cell(split, system, metric, clips, words))}
-    failed = {
-        clip
-        for metric in METRICS
-        if system.has(metric)
-        for clip, value in zip(clips, system.values(metric, clips), strict=True)
-        if value is None
+def _measured_row(split: str, system: Measured, clips: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> Row:
+    cells = {
+        metric: cell for metric in METRICS if (cell := _cell(split, system, metric, clips, counts.get(metric, {})))
     }
+    known = [metric for metric in METRICS if system.has(metric)]
+    failed = sum(any(line.get(metric) is None for metric in known) for line in system.asked(clips))
     variant = Variant.of(system.system)
     meta = system.meta
     return Row(
@@ -141,43 +142,39 @@ def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Map
         versions={name: str(version) for name, version in meta.get("metrics", {}).items()},
         coverage=meta.get("coverage") or "",
         n=len(clips),
-        n_failed=len(failed),
+        n_failed=failed,
+        missing={metric: note for metric in known if (note := system.column(metric, clips).note)},
     )
 
 
 def _cell(split: str, system: Measured, metric: str, clips: Sequence[str], words: Mapping[str, int]) -> Cell | None:
-    """The metric over `clips`; None when it was not asked for or never succeeded."""
+    """The metric over `clips`; None when it was not asked for or has no value."""
     if not system.has(metric):
         return None
-    values, weights = system.values(metric, clips), system.weights(metric, clips)
-    seed = runtime.fold(SEED, split, metric)
-    estimate = stats.bootstrap_ratio(values, weights, seed=seed)
-    if estimate is None:
+    column = system.column(metric, clips, words)
+    if column.value is None:
         return None
-    kept = [(value, weight) for value, weight in zip(values, weights, strict=True) if value is not None and weight]
-    floored: float | None = None
-    lost = [clip for clip, value in zip(clips, values, strict=True) if value is None]
-    costs = [words.get(clip) for clip in lost] if metric == "wer" else [1] * len(lost)
-    known = [cost for cost in costs if cost is not None]
-    if lost and len(known) == len(lost):
-        top = math.fsum([value for value, _ in kept] + [METRICS[metric].floor * cost for cost in known])
-        floored = top / (math.fsum(weight for _, weight in kept) + sum(known))
+    tops, bottoms = system.shares(metric, clips)
+    estimate = stats.bootstrap_ratio(tops, bottoms, seed=runtime.fold(SEED, split, metric))
+    pooled = METRICS[metric].per and system.rules.aggregation == "pooled"
+    rates = [top / bottom for top, bottom in zip(tops, bottoms, strict=True) if top is not None and bottom]
     return Cell(
-        value=estimate.mean,
-        low=estimate.low,
-        high=estimate.high,
-        n=estimate.n,
-        n_failed=estimate.n_failed,
-        floored=floored,
-        utterance_mean=math.fsum(v / w for v, w in kept) / len(kept) if metric == "wer" else None,
+        value=column.value,
+        low=estimate.low if estimate else None,
+        high=estimate.high if estimate else None,
+        n=column.n,
+        n_failed=column.n_failed,
+        floored=column.floored,
+        utterance_mean=math.fsum(rates) / len(rates) if pooled else None,
     )
 
 
-def _reference_words(systems: Iterable[Measured]) -> dict[str, int]:
-    """Reference words of each clip, from whichever system has a WER for it."""
+def _reference_counts(systems: Iterable[Measured], metric: str) -> dict[str, int]:
+    """Words, or characters, that were to be said in each clip, from whichever system has a rate of it."""
+    per = METRICS[metric].per
     return {
-        clip: line["wer"]["words"]
+        clip: line[metric][per]
         for system in systems
         for clip, line in system.lines.items()
-        if line.get("wer") is not None
+        if per and line.get(metric) is not None
     }

@@ -10,27 +10,35 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from v2sbench import claims as claims_module
-from v2sbench import results
+from v2sbench import paired, results
 from v2sbench import rows as rows_module
 from v2sbench.claims import Pair, Verdict
-from v2sbench.metrics import METRICS
-from v2sbench.results import BARE_PESQ, Reported
+from v2sbench.metrics import METRICS, PROTOCOLS
+from v2sbench.paired import Paired
+from v2sbench.reported import BARE_PESQ, REPORTED, Reported, read_reported
+from v2sbench.results import Measured, group_of
 from v2sbench.rows import Row
-from v2sbench.runtime import UseError
+from v2sbench.runtime import UseError, choose
 
 SHOWN = ("pesq_wb", "pesq_nb8", BARE_PESQ, "stoi", "estoi", "wer")
-"""Metric columns of the tables for people, in the paper's order; the csv has every metric."""
+"""Metric columns of the tables for people, in the paper's order; those of another protocol follow. The csv has every
+metric."""
 CSV_FIELDS = (
     "split", "group", "system", "init", "identity", "vocoder", "metric", "value", "low", "high", "n", "n_failed",
     "value_floored", "value_utterance_mean", "reported", "difference", "protocol", "asr", "metric_version",
     "coverage", "grade", "source", "locator", "note",
 )  # fmt: skip
+BASE_FIELDS = ("base", "base_difference", "base_low", "base_high", "base_p_holm", "base_outcome")
+"""Further fields of a table that has a base: the row minus the base, and what that says of the row."""
+COMPARED = ("variant", "system")
+"""Groups of rows that are compared with the base; ceilings and floors differ from everything."""
 
-__all__ = ["CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "precise"]
+__all__ = ["BASE_FIELDS", "CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "precise", "usual_metrics"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +73,19 @@ class Table:
     """The paper's claims about this split."""
     contrasts: tuple[Contrast, ...]
     """Measured against reported."""
+    base: str = ""
+    """The system that the others are compared with; empty for none."""
+    marks: tuple[Paired[str], ...] = ()
+    """Systems against the base, one comparison a metric."""
+    columns: tuple[str, ...] = ()
+    """Metrics that were asked for; the usual ones where empty."""
+    systems: tuple[str, ...] = ()
+    """Systems and methods that were asked for; all where empty."""
+
+    @property
+    def shown(self) -> tuple[Row, ...]:
+        """Rows that were asked for."""
+        return tuple(row for row in self.rows if not self.systems or row.system in self.systems)
 
     @property
     def measured(self) -> tuple[Row, ...]:
@@ -78,8 +99,11 @@ class Table:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The shown metrics of which some row has a value."""
-        return tuple(metric for metric in SHOWN if any(metric in row.cells for row in self.rows))
+        """The metrics of its columns: those that were asked for, else the usual ones of which a row has a value."""
+        if self.columns:
+            return self.columns
+        usual = (*SHOWN, *usual_metrics(row.protocol for row in self.measured))
+        return tuple(dict.fromkeys(metric for metric in usual if any(metric in row.cells for row in self.shown)))
 
     def row(self, system: str) -> Row:
         """The measured row of a system; UseError when it was not scored."""
@@ -94,14 +118,22 @@ def build(
     split: str,
     *,
     measured: Path = results.MEASURED,
-    reported: Path = results.REPORTED,
+    reported: Path = REPORTED,
     claims: Path = claims_module.CLAIMS,
+    base: str | None = None,
+    only: Sequence[str] = (),
+    columns: Sequence[str] = (),
 ) -> Table:
-    """The table of a split from the stored scores; UseError when there are none or one of the inputs is damaged."""
+    """The table of a split from the stored scores; UseError when there are none or one of the inputs is damaged.
+
+    base: the system that variants and users' systems are compared with; the first of the users' systems where there
+    is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
+    """
     systems = results.load(split, measured)
-    lines = results.read_reported(reported)
+    lines = read_reported(reported)
     found = rows_module.rows(split, systems=systems, reported=lines)
-    pairs = claims_module.compare(split, systems, [metric for metric in SHOWN if metric in METRICS])
+    usual = [metric for metric in SHOWN if metric in METRICS]
+    pairs = claims_module.compare(split, systems, usual)
     verdicts = claims_module.judge(split, claims_module.read_claims(claims), pairs)
     contrasts = [
         _contrast(row, line)
@@ -110,20 +142,70 @@ def build(
         for line in lines
         if line.split == split and line.variant == row.system
     ]
-    return Table(
-        split=split, rows=tuple(found), pairs=tuple(pairs), verdicts=tuple(verdicts), contrasts=tuple(contrasts)
+    table = Table(
+        split=split, rows=tuple(found), pairs=tuple(pairs), verdicts=tuple(verdicts), contrasts=tuple(contrasts),
+        base=_base(systems, base), columns=tuple(columns), systems=tuple(only),
+    )  # fmt: skip
+    if only or columns:
+        table = _selected(table)
+    return replace(table, marks=tuple(_marks(table, systems))) if table.base else table
+
+
+def _selected(table: Table) -> Table:
+    """The table without what its selection of systems and columns leaves out; UseError for an unknown one."""
+    for name in table.systems:
+        choose("system", name, {row.system: row for row in table.rows})
+    for metric in table.columns:
+        choose("metric", metric, {BARE_PESQ: None, **METRICS})
+        if not any(metric in row.cells or metric in row.missing for row in table.shown):
+            raise UseError(
+                f"no system shown on {table.split} was scored in {metric}; run: v2sbench score SYSTEM --split "
+                f"{table.split} --metrics {metric}"
+            )
+    names = {row.system for row in table.shown}
+    return replace(
+        table,
+        pairs=tuple(
+            pair for pair in table.pairs if {pair.left.name, pair.right.name} <= names and pair.metric in table.metrics
+        ),
+        contrasts=tuple(item for item in table.contrasts if item.system in names),
+        verdicts=(),
+    )
+
+
+def usual_metrics(protocols: Iterable[str]) -> list[str]:
+    """The metrics of these protocols, each once."""
+    return list(dict.fromkeys(metric for name in protocols for metric in PROTOCOLS[name].metrics))
+
+
+def _base(systems: Mapping[str, Measured], asked: str | None) -> str:
+    """The system to compare with: what was asked for, else the first of the users'; empty when there is none."""
+    if asked is not None:
+        choose("system", asked, systems)
+        return asked
+    return next((name for name in systems if group_of(name) == "system"), "")
+
+
+def _marks(table: Table, systems: Mapping[str, Measured]) -> list[Paired[str]]:
+    """Every shown system against the base, in every shown metric that both were asked for."""
+    clips, base = results.asked(systems), (table.base, systems[table.base])
+    return paired.decide(
+        paired.compare(table.split, metric, (row.system, systems[row.system]), base, clips)
+        for row in table.shown
+        if row.group in COMPARED and row.system != table.base
+        for metric in table.metrics
+        if metric in METRICS and systems[row.system].has(metric) and base[1].has(metric)
     )
 
 
 def _contrast(row: Row, line: Reported) -> Contrast:
     cell = row.cells.get(line.metric)
-    facts = [part.strip() for part in line.protocol.split(";") if part.strip()]
     why_not = ""
     if line.metric == BARE_PESQ:
         why_not = "the source does not say which PESQ"
-    elif row.protocol not in facts:
+    elif row.protocol not in line.facts:
         why_not = f"the reported protocol is {line.protocol or 'unknown'}"
-    elif line.metric == "wer" and f"asr={row.asr}" not in facts:
+    elif line.metric == "wer" and f"asr={row.asr}" not in line.facts:
         why_not = "the reported recogniser is another one or unknown"
     elif cell is None:
         why_not = "not measured"
@@ -138,12 +220,17 @@ def _contrast(row: Row, line: Reported) -> Contrast:
 
 
 def csv_text(table: Table) -> str:
-    """One line a system and metric, comma-separated, twelve significant digits, empty where unknown."""
+    """One line a system and metric, comma-separated, twelve significant digits, empty where unknown.
+
+    A table with a base has BASE_FIELDS too: two tables without one have the same fields as ever.
+    """
     stream = io.StringIO()
-    writer = csv.DictWriter(stream, CSV_FIELDS, lineterminator="\n")
+    fields = (*CSV_FIELDS, *(BASE_FIELDS if table.base else ()))
+    writer = csv.DictWriter(stream, fields, lineterminator="\n")
     writer.writeheader()
     contrasts = {(item.system, item.metric): item for item in table.contrasts}
-    for row in table.rows:
+    marks = {(item.left, item.metric): item for item in table.marks}
+    for row in table.shown:
         for metric, cell in row.cells.items():
             beside = contrasts.get((row.system, metric)) if row.group == "variant" else None
             writer.writerow(
@@ -161,11 +248,21 @@ def csv_text(table: Table) -> str:
                     "value_utterance_mean": precise(cell.utterance_mean),
                     "reported": precise(beside.reported.value) if beside else "",
                     "difference": precise(beside.difference) if beside else "",
-                    "asr": row.asr if metric == "wer" else "",
+                    "asr": row.asr if metric in METRICS and METRICS[metric].needs == "words" else "",
                     "metric_version": row.versions.get(metric, ""),
+                    **_against(marks.get((row.system, metric)) if row.group != "reported" else None),
                 }
             )  # fmt: skip
     return stream.getvalue()
+
+
+def _against(mark: Paired[str] | None) -> dict[str, str]:
+    """BASE_FIELDS of a cell; none of them where it was not compared."""
+    if mark is None or mark.comparison is None:
+        return {}
+    found = mark.comparison
+    numbers = (found.difference, found.low, found.high, mark.p_adjusted)
+    return dict(zip(BASE_FIELDS, (mark.right, *map(precise, numbers), mark.outcome or ""), strict=True))
 
 
 def precise(value: float | None) -> str:

@@ -14,29 +14,36 @@ from tabulate import SEPARATING_LINE, tabulate
 
 from v2sbench import claims as claims_module
 from v2sbench import results, wording
+from v2sbench.reported import REPORTED
 from v2sbench.runtime import atomic
 from v2sbench.sheet import Table, build, csv_text
-from v2sbench.wording import facts, grouped, header, line, notes, pair_lines, verdict_lines
+from v2sbench.wording import facts, grouped, header, line, mark_lines, notes, pair_lines, verdict_lines
 
 TABLES = Path("results/tables")
 
-__all__ = ["TABLES", "console", "latex", "markdown", "pipes", "write_tables"]
+__all__ = ["TABLES", "console", "latex", "markdown", "pipes", "save", "write_tables"]
 
 
 def write_tables(
     split: str,
     *,
     measured: Path = results.MEASURED,
-    reported: Path = results.REPORTED,
+    reported: Path = REPORTED,
     claims: Path = claims_module.CLAIMS,
     out: Path = TABLES,
+    base: str | None = None,
 ) -> Table:
-    """Build the table and write `<out>/<split>.{md,csv,tex}`."""
-    table = build(split, measured=measured, reported=reported, claims=claims)
-    for ending, text in (("md", markdown(table)), ("csv", csv_text(table)), ("tex", latex(table))):
-        with atomic(out / f"{split}.{ending}") as draft:
-            draft.write_bytes(text.encode())
+    """Build the table and write `<out>/<split>.{md,csv,tex}`; arguments as for `build`."""
+    table = build(split, measured=measured, reported=reported, claims=claims, base=base)
+    save(table, out)
     return table
+
+
+def save(table: Table, out: Path = TABLES) -> None:
+    """Write `<out>/<split>.{md,csv,tex}`."""
+    for ending, text in (("md", markdown(table)), ("csv", csv_text(table)), ("tex", latex(table))):
+        with atomic(out / f"{table.split}.{ending}") as draft:
+            draft.write_bytes(text.encode())
 
 
 # ---------------------------------------------------------------- how it is laid out
@@ -51,6 +58,8 @@ def markdown(table: Table) -> str:
         pipes(header(table), _body(table, str, "**{}**".format, "*{}*".format)),
         "\n".join(f"- {note}" for note in notes(table)),
     ]
+    if table.marks:
+        parts += [f"## Against {table.base}", pipes(wording.MARK_HEADER, mark_lines(table))]
     if table.contrasts:
         parts += ["## Measured beside reported", pipes(wording.CONTRAST_HEADER, wording.contrast_lines(table))]
     for axis, title in wording.TITLES.items():
@@ -76,7 +85,7 @@ def latex(table: Table) -> str:
                 cells[:-1] = [rf"\textit{{{cell}}}" if cell else "" for cell in cells[:-1]]
             body.append(" & ".join(cells) + r"\\")
     said = [*facts(table), *notes(table)]
-    compared = [_sentence(cells) for cells in pair_lines(table.pairs)]
+    compared = [_sentence(cells) for cells in [*mark_lines(table), *pair_lines(table.pairs)]]
     verdicts = [f"{text} ({source}; {grade}): {result}; {basis}." for text, source, grade, result, basis
                 in verdict_lines(table)]  # fmt: skip
     return "\n".join(
@@ -123,6 +132,8 @@ def console(table: Table) -> str:
         tabulate(lines, heads, tablefmt="simple", disable_numparse=True, preserve_whitespace=True),
         "\n".join(notes(table)),
     ]
+    if table.marks:
+        parts.append(f"Against {table.base}\n{tabulate(mark_lines(table), wording.MARK_HEADER, disable_numparse=True)}")
     for axis, title in wording.TITLES.items():
         pairs = [pair for pair in table.pairs if pair.axis == axis]
         if pairs:
@@ -156,6 +167,7 @@ _TEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}",
+        "▲": r"\textsuperscript{$\bigtriangleup$}", "▼": r"\textsuperscript{$\bigtriangledown$}",
         "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     }
 )  # fmt: skip

@@ -12,15 +12,18 @@ from typing import Any
 
 from v2sbench import stats
 from v2sbench.claims import Pair
-from v2sbench.metrics import METRICS
+from v2sbench.metrics import METRICS, PROTOCOLS
 from v2sbench.paired import Paired
-from v2sbench.results import BARE_PESQ, GROUPS
+from v2sbench.reported import BARE_PESQ
+from v2sbench.results import GROUPS
 from v2sbench.rows import Cell, Row
-from v2sbench.sheet import SHOWN, Table
+from v2sbench.sheet import Table
 from v2sbench.stats import Outcome
 
-DIGITS = {"pesq_wb": 3, "pesq_nb8": 3, "stoi": 3, "estoi": 3, "wer": 1}
-"""Decimals of a measured number; a reported one is printed as its source has it."""
+DIGITS = {"%": 1, "dB": 2}
+"""Unit -> decimals of a measured number, 3 for every other; a reported one is printed as its source has it."""
+MARKS: Mapping[Outcome, str] = MappingProxyType({"better": "▲", "worse": "▼", "inconclusive": ""})
+"""What stands at the number of a system that differs significantly from the base."""
 UNRELIABLE_WER = 20.0
 """Ground-truth WER in percent above which a WER says more about the recogniser than about the speech."""
 CLAIMED: Mapping[Outcome, str] = MappingProxyType(
@@ -42,9 +45,19 @@ def higher_is_better(metric: str) -> bool:
     return metric == BARE_PESQ or METRICS[metric].higher_is_better
 
 
+def digits(metric: str) -> int:
+    """Decimals of a measured number."""
+    return DIGITS.get(METRICS[metric].unit, 3)
+
+
 def number(metric: str, value: float) -> str:
     """A measured number as people read it."""
-    return f"{value:.{DIGITS.get(metric, 3)}f}"
+    return f"{value:.{digits(metric)}f}"
+
+
+def heard(metric: str) -> bool:
+    """Whether a recogniser stands behind the metric."""
+    return metric in METRICS and METRICS[metric].needs == "words"
 
 
 def interval(metric: str, cell: Cell) -> str:
@@ -60,9 +73,11 @@ def value(table: Table, row: Row, metric: str, separator: str = " ") -> str:
     if cell is None:
         return ""
     if row.group == "reported":
-        comparable = metric != "wer" or (table.standard is not None and f"asr={table.standard.asr}" in row.protocol)
+        comparable = not heard(metric) or (table.standard is not None and f"asr={table.standard.asr}" in row.protocol)
         return f"{cell.value:g}" + ("" if comparable else "†")
-    mark = "‡" if metric == "wer" and _truth_wer(table) > UNRELIABLE_WER else ""
+    against = next((item.outcome for item in table.marks if (item.left, item.metric) == (row.system, metric)), None)
+    mark = MARKS[against] if against else ""
+    mark += "‡" if heard(metric) and _truth_wer(table) > UNRELIABLE_WER else ""
     return separator.join(filter(None, (number(metric, cell.value) + mark, interval(metric, cell))))
 
 
@@ -77,17 +92,21 @@ def _remark(row: Row) -> str:
     return "; ".join(filter(None, (row.note, protocol)))
 
 
-def _odd(table: Table, row: Row) -> bool:
-    """Whether a measured row was scored under another protocol or recogniser than the table's."""
+def _odd(table: Table, row: Row) -> str:
+    """Why a measured row, or its WER, is not comparable with the table's; empty when it is."""
     standard = table.standard
-    return standard is not None and row.group != "reported" and (
-        (row.protocol, row.asr) != (standard.protocol, standard.asr)
-    )  # fmt: skip
+    if standard is None or row.group == "reported":
+        return ""
+    if row.protocol != standard.protocol:
+        return f"was scored under protocol {row.protocol}: not comparable with the other rows"
+    if row.asr != standard.asr and any(heard(metric) for metric in row.cells):
+        return f"was heard by recogniser {row.asr}: its WER is not comparable with the other rows'"
+    return ""
 
 
 def grouped(table: Table) -> list[tuple[str, list[Row]]]:
     """Rows under the headings of their groups, empty groups left out."""
-    found = [(title, [row for row in table.rows if row.group == group]) for group, title in GROUPS.items()]
+    found = [(title, [row for row in table.shown if row.group == group]) for group, title in GROUPS.items()]
     return [(title, members) for title, members in found if members]
 
 
@@ -125,46 +144,63 @@ def notes(table: Table) -> list[str]:
     ]
     if table.standard and (table.standard.n or 0) < stats.MIN_PAIRS:
         found.append(f"With fewer than {stats.MIN_PAIRS} utterances the intervals are too narrow and decide nothing.")
-    recognisers = [row for row in table.measured if "wer" in row.cells]
-    if recognisers and table.standard:
-        truth = next((row.cells["wer"] for row in recognisers if row.system == "ground-truth"), None)
-        said = f"{number('wer', truth.value)} % {interval('wer', truth)}".strip() if truth else "unknown"
-        found.append(
-            f"WER: pooled (S+D+I)/N over all words, recogniser {table.standard.asr or 'unknown'}; "
-            f"its WER on the ground truth is {said}."
-        )
-        if _truth_wer(table) > UNRELIABLE_WER:
-            found.append(
-                f"‡ The recogniser errs on more than {UNRELIABLE_WER:g} % of the words of the true speech: this WER "
-                "says more about the recogniser than about the systems."
-            )
-    if any(row.group == "reported" for row in table.rows):
+    if table.standard and any(heard(metric) for metric in table.metrics):
+        found += _wer_notes(table, table.standard)
+    reported = [row for row in table.shown if row.group == "reported"]
+    if reported:
         found.append(
             "Reported: as printed in the source; italics mark the grade secondary (quoted by a third party; the paper "
             "itself was not seen). Keys are in results/sources.bib."
         )
-        if any(BARE_PESQ in row.cells for row in table.rows):
+        if any(BARE_PESQ in row.cells for row in reported):
             found.append("PESQ (as reported): the source does not say which PESQ; comparable with no other column.")
-        found += [f"{row.system}: {said}." for row in table.rows if row.group == "reported" and (said := _remark(row))]
-        if any("†" in value(table, row, "wer") for row in table.rows if row.group == "reported"):
+        found += [f"{row.system}: {said}." for row in reported if (said := _remark(row))]
+        if any("†" in value(table, row, metric) for row in reported for metric in table.metrics):
             found.append("† WER of another or an unnamed recogniser: not comparable with the WERs measured here.")
-    if table.standard:
-        found += [
-            f"§ {row.system} was scored under protocol {row.protocol or 'unknown'} with recogniser "
-            f"{row.asr or 'none'}: not comparable with the other rows."
-            for row in table.measured
-            if _odd(table, row)
-        ]
-    for row in table.measured:
-        failed = [
-            f"{label(metric)} {cell.n_failed}"
-            + (f" (mean with failures as if silent: {number(metric, cell.floored)})" if cell.floored is not None
-               else "")
-            for metric, cell in row.cells.items()
-            if cell.n_failed and metric in SHOWN
-        ]  # fmt: skip
-        if failed:
-            found.append(f"{row.system}: utterances without a value, in no mean above: {', '.join(failed)}.")
+    for row in table.shown:
+        if said := _odd(table, row):
+            found.append(f"§ {row.system} {said}.")
+    for row in table.shown:
+        found += _failures(table, row)
+    if table.marks:
+        found.append(
+            f"▲ ▼ Significantly better, worse than {table.base}: paired bootstrap over the utterances that both have, "
+            f"5 % level, p-values corrected by Holm over these {sum(bool(item.comparison) for item in table.marks)} "
+            "comparisons. No mark: inconclusive, not comparable, or a ceiling, floor or reported number."
+        )
+    return found
+
+
+def _wer_notes(table: Table, standard: Row) -> list[str]:
+    """How the WER came about, and whether it can be trusted."""
+    rules = PROTOCOLS[standard.protocol]
+    truth = next((row.cells["wer"] for row in table.rows if row.system == "ground-truth" and "wer" in row.cells), None)
+    said = f"{number('wer', truth.value)} % {interval('wer', truth)}".strip() if truth else "unknown"
+    how = "pooled (S+D+I)/N over all words" if rules.aggregation == "pooled" else "mean of the utterances' (S+D+I)/N"
+    how += "" if rules.per_words == "reference" else ", N being the words of the transcript"
+    how += "" if rules.words == "text" else ", against what the recogniser hears in the real audio"
+    found = [f"WER: {how}, recogniser {standard.asr or 'unknown'}; its WER on the ground truth is {said}."]
+    if _truth_wer(table) > UNRELIABLE_WER:
+        found.append(
+            f"‡ The recogniser errs on more than {UNRELIABLE_WER:g} % of the words of the true speech: this WER "
+            "says more about the recogniser than about the systems."
+        )
+    return found
+
+
+def _failures(table: Table, row: Row) -> list[str]:
+    """Which utterances of a row have no value, what that does to its means, and which means it has not."""
+    found = [f"{row.system}: no {label(metric)}: {why}." for metric, why in row.missing.items()]
+    failed = [
+        f"{label(metric)} {cell.n_failed}"
+        + (f" (mean with failures as if silent: {number(metric, cell.floored)})" if cell.floored is not None else "")
+        for metric, cell in row.cells.items()
+        if cell.n_failed and metric in table.metrics
+    ]
+    if failed:
+        zero = PROTOCOLS[row.protocol].failure == "zero"
+        where = "of which a failed PESQ is 0 in the mean above" if zero else "in no mean above"
+        found.append(f"{row.system}: utterances without a value, {where}: {', '.join(failed)}.")
     return found
 
 
@@ -177,7 +213,7 @@ def contrast_lines(table: Table) -> list[list[str]]:
             "" if item.measured is None else number(item.metric, item.measured),
             f"{item.reported.value:g} ({item.reported.source}, {item.reported.grade})",
             f"not comparable: {item.why_not}" if item.difference is None else
-            f"{item.difference:+.{DIGITS.get(item.metric, 3)}f}",
+            f"{item.difference:+.{digits(item.metric)}f}",
         ]
         for item in table.contrasts
     ]  # fmt: skip
@@ -191,8 +227,8 @@ def paired_cells(item: Paired[Any], words: Mapping[Outcome, str] | None = None) 
     compared = item.comparison
     if compared is None or item.outcome is None or item.p_adjusted is None:
         return ["", "", "", f"not comparable: {item.why_not}"]
-    digits = DIGITS.get(item.metric, 3)
-    spread = f"{compared.difference:+.{digits}f} [{compared.low:+.{digits}f}, {compared.high:+.{digits}f}]"
+    places = digits(item.metric)
+    spread = f"{compared.difference:+.{places}f} [{compared.low:+.{places}f}, {compared.high:+.{places}f}]"
     p = "< 0.001" if item.p_adjusted < 0.001 else f"{item.p_adjusted:.3f}"
     few = f" (fewer than {stats.MIN_PAIRS} utterances)" if compared.n < stats.MIN_PAIRS else ""
     return [spread, p, str(compared.n), (words[item.outcome] if words else item.outcome) + few]
@@ -201,6 +237,11 @@ def paired_cells(item: Paired[Any], words: Mapping[Outcome, str] | None = None) 
 def pair_lines(pairs: Sequence[Pair]) -> list[list[str]]:
     """Comparisons of variants: metric, the two systems, difference with interval, corrected p, n, verdict."""
     return [[label(pair.metric), pair.left.name, pair.right.name, *paired_cells(pair, CLAIMED)] for pair in pairs]
+
+
+def mark_lines(table: Table) -> list[list[str]]:
+    """Systems against the base: metric, system, base, difference with interval, corrected p, n, what the system is."""
+    return [[label(item.metric), item.left, item.right, *paired_cells(item)] for item in table.marks]
 
 
 def verdict_lines(table: Table) -> list[list[str]]:
@@ -218,6 +259,7 @@ def verdict_lines(table: Table) -> list[list[str]]:
 
 
 PAIR_HEADER = ["metric", "system", "against", "difference", "p (Holm)", "n", "beats it?"]
+MARK_HEADER = [*PAIR_HEADER[:-1], "it is"]
 VERDICT_HEADER = ["claim", "source", "grade", "verdict", "basis"]
 CONTRAST_HEADER = ["system", "metric", "measured", "reported", "difference"]
 TITLES = {"init": "Does pre-training beat training from scratch?", "identity": "Speaker against face embedding"}
