@@ -43,8 +43,7 @@ def click_and_flashes(fps: Fraction, seconds: int, edits: bool, path: Path) -> F
     recording = decode(path)
     assert recording.frames is not None
     assert recording.wave is not None
-    if edits:  # without them the priming before time 0 is told as a gap
-        assert not recording.damage
+    assert not recording.damage
     bright = recording.frames.mean(axis=(1, 2)) > 128
     loud = [int(np.abs(recording.wave[k * RATE : (k + 1) * RATE]).argmax()) for k in range(seconds)]
     return Film(

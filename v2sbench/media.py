@@ -29,6 +29,7 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from v2sbench.mpeg1 import UInt8, write_mpeg1
@@ -73,6 +74,7 @@ __all__ = [
     "read_video",
     "read_wav",
     "resample",
+    "videos",
     "write_mpeg1",
     "write_wav",
 ]
@@ -156,19 +158,20 @@ def decode(
 def _decode(path: Path, video: bool, audio: bool, colour: bool, rate: int, part: Stretch) -> Recording:
     """The stretch `part`; Missed when it was to be sought and that cannot be done exactly."""
     with open_media(path) as container:
-        if video and not container.streams.video:
+        films = videos(container)
+        if video and not films:
             raise MediaError("no-video", f"{path} has no video stream")
         if audio and not container.streams.audio:
             raise MediaError("no-audio", f"{path} has no audio stream")
         damage: list[str] = []
-        streams: list[Any] = [*container.streams.video[:1]] * video + [*container.streams.audio[:1]] * audio
+        streams: list[Any] = films[:1] * video + [*container.streams.audio[:1]] * audio
         for stream in streams:
             stream.codec_context.thread_count = 1
         part = replace(part, origin=_origin(container))
         if part.sought:
             _seek(container, streams[0], part)
-        pictures = Pictures(container.streams.video[0], part, colour) if video else None
-        sounds = Sounds(container.streams.audio[0], part, rate) if audio else None
+        pictures = Pictures(films[0], part, colour) if video else None
+        sounds = Sounds(container.streams.audio[0], part, rate, alone=not films) if audio else None
         for frame in _frames(container, streams, damage, part):
             if isinstance(frame, av.VideoFrame):
                 assert pictures is not None  # only the asked-for streams are demultiplexed
@@ -224,7 +227,7 @@ def probe(path: Path | str) -> MediaInfo:
 
 def headers(container: InputContainer) -> MediaInfo:
     """What the headers of an open file declare."""
-    video = container.streams.video[0] if container.streams.video else None
+    video = next(iter(videos(container)), None)
     audio = container.streams.audio[0] if container.streams.audio else None
     return MediaInfo(
         seconds=container.duration / av.time_base if container.duration else None,
@@ -250,10 +253,14 @@ def open_media(path: Path) -> InputContainer:
         raise MediaError("truncated" if mp4 else "undecodable", detail) from error
 
 
+def videos(container: InputContainer) -> list[Any]:
+    """Streams of pictures in an open file; the cover that is bound into a sound file is none."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
 def _origin(container: InputContainer) -> float:
     """Seconds on the container's clock at which the recording starts: its first picture, else its first sound."""
-    streams = container.streams.video or container.streams.audio
-    stream = streams[0]
+    stream = (videos(container) or container.streams.audio)[0]
     if stream.start_time is None or stream.time_base is None:
         return 0.0
     return float(stream.start_time * stream.time_base)

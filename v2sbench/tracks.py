@@ -23,6 +23,8 @@ TOLERANCE = 0.002
 """Seconds by which a time stamp may be off, since containers round to 1 ms."""
 MAX_GAP = 10.0
 """Seconds: a longer jump between two time stamps is damage that no holding of pictures can mend."""
+VORBIS_BLOCK = 4096
+"""Samples that one packet of Vorbis gives at most."""
 MARGIN = 0.1
 """Seconds before a stretch in which a lost packet may still be heard or seen in it."""
 
@@ -119,6 +121,8 @@ class Pictures:
         name: of the file. declared: seconds that it says it lasts, 0 for unknown.
         """
         start, stop = self.stretch.start, self.stretch.end
+        if not self.pictures and self.stretch.sought:
+            raise Missed
         if not self.pictures:
             raise MediaError("truncated", f"{name}: not one picture can be decoded")
         spacing = np.diff(self.times)
@@ -155,9 +159,15 @@ class Pictures:
 class Sounds:
     """Places blocks of sound by time stamps."""
 
-    def __init__(self, stream: Any, stretch: Stretch, rate: int) -> None:
-        """stretch: what is wanted; rate: in Hz, of the result."""
+    def __init__(self, stream: Any, stretch: Stretch, rate: int, *, alone: bool) -> None:
+        """stretch: what is wanted; rate: in Hz, of the result; alone: whether the file has no picture.
+
+        Vorbis decodes its first packet to nothing. FFmpeg allows for that when it reads a page's clock, which it does
+        not when one page holds all of a file: then every stamp is the first packet's length late (3 ms).
+        """
         self.stretch, self.rate = stretch, rate
+        self.vorbis = alone and not stretch.sought and stream.codec_context.name == "vorbis"
+        self.late = 0
         self.source = int(stream.codec_context.sample_rate)
         step = self.source // gcd(self.source, rate)  # where samples of both rates fall together
         margin = reach(self.source, rate)
@@ -181,6 +191,9 @@ class Sounds:
         start = self.end or 0
         if frame.time is not None:
             stamped = round((frame.time - self.stretch.origin) * self.source)
+            if self.end is None and self.vorbis and 0 < stamped <= VORBIS_BLOCK:
+                self.late = stamped
+            stamped -= self.late
             if self.end is None or abs(stamped - self.end) > TOLERANCE * self.source:
                 start = stamped
         jumps = abs(start - (self.end or 0)) > MAX_GAP * self.source
@@ -192,6 +205,8 @@ class Sounds:
 
     def finish(self, name: str, damage: list[str]) -> Wave:
         """The sound of the stretch at the wanted rate; adds to `damage`. name: of the file."""
+        if self.end is None and self.stretch.sought:
+            raise Missed
         if self.end is None:
             raise MediaError("truncated", f"{name}: no sound can be decoded")
         wave = np.zeros(max(0, *(start + len(block) - self.low for start, block in self.blocks), 0), np.float32)
