@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from v2sbench import __version__
-from v2sbench.cli import doctor, lists, reported, scores, stages, sweep, tables
+from v2sbench.cli import doctor, fetch, lists, reported, scores, stages, sweep, tables
 from v2sbench.cli.parser import Parser, Verb
 from v2sbench.runtime import CheckError, UseError, choose
 
@@ -23,6 +23,7 @@ __all__ = ["VERBS", "entry", "main"]
 
 VERBS: dict[str, Verb] = {
     **lists.VERBS,
+    **fetch.VERBS,
     **doctor.VERBS,
     **stages.VERBS,
     **scores.VERBS,

@@ -38,6 +38,7 @@ __all__ = [
     "Subset",
     "corpus",
     "discover",
+    "folder_of",
     "root_of",
     "scan_of",
     "split",
@@ -98,6 +99,8 @@ class Scan:
     """The layout that was recognised, for the eye: ``sN/*.mpg (32870)``."""
     superseded: tuple[Path, ...] = ()
     """Further copies of a clip, passed over for a better one of the same id."""
+    absent: tuple[str, ...] = ()
+    """Ids of clips that something else in the folder names, word times for instance, and that are not there; sorted."""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -305,16 +308,28 @@ def split(name: str) -> Split:
     return choose("split", name, splits())
 
 
-def root_of(item: Corpus, root: Path | str | None = None) -> Path:
-    """The folder of a corpus: `root` if given, else ``data/<name>`` if embedded, else ``$V2S_DATA/<name>``.
+def folder_of(item: Corpus, root: Path | str | None = None) -> Path:
+    """Where a corpus lies or should lie: `root` if given, else ``data/<name>`` if embedded, else ``$V2S_DATA/<name>``.
 
-    ``V2S_DATA`` is ``data`` when unset. The folder of an embedded corpus is not looked at: it may not have been made
-    yet, and ``item.generate(root, ...)`` makes it. Any other must be there and hold something, else UseError.
+    ``V2S_DATA`` is ``data`` when unset.
     """
+    lake = "data" if item.embedded else os.environ.get("V2S_DATA") or "data"
+    return Path(root) if root is not None else Path(lake) / item.name
+
+
+def root_of(item: Corpus, root: Path | str | None = None) -> Path:
+    """The folder of a corpus, `folder_of`, to read from.
+
+    That of an embedded corpus is not looked at: it may not have been made yet, and ``item.generate(root, ...)`` makes
+    it. Any other must be there and hold something, else UseError.
+    """
+    path = folder_of(item, root)
     if item.embedded:
-        return Path(root) if root is not None else Path("data") / item.name
-    path = Path(root) if root is not None else Path(os.environ.get("V2S_DATA") or "data") / item.name
-    remedy = f"unpack {item.title} there, or say where it is: v2sbench prepare {item.name} --root DIR (or V2S_DATA)"
+        return path
+    remedy = (
+        f"v2sbench fetch {item.name} {'downloads it' if item.access.files else 'says how to get it'}; or say where it "
+        f"is: v2sbench prepare {item.name} --root DIR (or V2S_DATA)"
+    )
     if not path.exists():
         raise UseError(f"corpus {item.name}: no folder {path}; {remedy}")
     if not path.is_dir():

@@ -16,7 +16,7 @@ from pathlib import Path
 from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
-from v2sbench.corpora.remote import Access
+from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.speech import words_of
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic
@@ -129,10 +129,14 @@ CORPORA = (
         is_id=_is_id,
         fake=fake,
         access=Access(
-            note="CC BY 4.0, at OpenSLR: any use with attribution.",
+            note="CC BY 4.0: any use with attribution (Interspeech 2021).",
             steps=(
-                "fetch hi_fi_tts_v0.tar.gz from https://www.openslr.org/109/",
+                "the archive is hi_fi_tts_v0.tar.gz, on the page above, about 41 GB",
                 "unpack it: hi_fi_tts_v0/audio/..., hi_fi_tts_v0/*_manifest_*.json",
+            ),
+            files=(
+                # Address: four public recipes agree (graded: code). No source gives a digest, nor its exact bytes.
+                Remote(url="https://www.openslr.org/resources/109/hi_fi_tts_v0.tar.gz", part="all"),
             ),
         ),
     ),

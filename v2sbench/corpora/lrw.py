@@ -160,9 +160,9 @@ CORPORA = (
             note="By agreement between your institution and BBC Research & Development: academic research only. "
             "Nothing may be passed on, neither clips nor pictures of them.",
             steps=(
-                "open https://www.robots.ox.ac.uk/~vgg/data/lip_reading/lrw1.html and follow its link to the BBC's "
-                "data sharing agreement; have it signed by who may sign for your institution and send it in",
-                "with the user name and password that come back, download all parts lrw-v1-part* from that page",
+                "ask for the data sharing agreement at https://www.bbc.co.uk/rd/projects/lip-reading-datasets, have it "
+                "signed by who may sign for your institution, and send it in",
+                "with the user name and password that come back, download all parts lrw-v1-part* from the page above",
                 "join and unpack them: cat lrw-v1-part* > lrw-v1.tar && tar -xf lrw-v1.tar",
             ),
         ),

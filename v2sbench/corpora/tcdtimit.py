@@ -276,7 +276,8 @@ CORPORA = (
         access=Access(
             note="By agreement with Trinity College Dublin: academic research only, not to be passed on.",
             steps=(
-                "register at https://sigmedia.tcd.ie/ with the address of your institution, and accept the terms",
+                "ask for access with the address of your institution: by an account at the page above or, "
+                "should that be gone, by letter as https://sigmedia.tv/datasets/tcd_timit/ says",
                 "download each speaker's straightcam.zip, of lipspeakers and volunteers, and the label files",
                 "unpack each into its speaker's folder: lipspeakers/Lipspkr1/Clips/straightcam/*.mp4",
             ),

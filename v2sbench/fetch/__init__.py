@@ -1,0 +1,349 @@
+"""Download of the openly licensed corpora: what their publishers give out, checked, unpacked, ready to be prepared.
+
+    access.files -> chosen -> digests -> room on the disk -> [transfer -> check -> unpack] in threads -> scan
+
+    ROOT/.fetch/NAME.part, NAME.origin   a transfer that is under way     (hidden: no scan looks there)
+    ROOT/.fetch/NAME                     an archive, until it is unpacked; `keep` leaves it
+    ROOT/.fetch/NAME.bad                 an archive whose bytes are not the published ones
+    ROOT/.fetch/NAME.done                what came out of it: bytes<tab>path, a line each
+
+Every step is safe to kill: the next run takes up what is there. An archive that somebody put there by hand is checked
+like any other and not downloaded.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from v2sbench.corpora import Corpus, Scan, folder_of
+from v2sbench.corpora.remote import Remote
+from v2sbench.fetch.archives import MARGIN, DamagedError, check, is_archive, unpack
+from v2sbench.fetch.digests import Published, differs, read_index
+from v2sbench.fetch.transfer import Web, download
+from v2sbench.runtime import CheckError, UseError, atomic, choose, progress
+
+__all__ = ["JOBS", "Report", "amount", "chosen", "fetch"]
+
+JOBS = 4
+"""Downloads at a time, unless asked otherwise: publishers slow down who asks for more."""
+DAMAGED = 3
+"""Times that a file may come damaged before it is given up."""
+GROWTH = 1.5
+"""Bytes unpacked for each byte of an archive. # assumed: OMCEB's wavs are 10.7 GB and its zips 7.2; others grow less"""
+STATE = ".fetch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a fetch did."""
+
+    root: Path
+    """The corpus' folder."""
+    fetched: tuple[str, ...]
+    """Files that came now, by name."""
+    present: tuple[str, ...]
+    """Files that were there already, unpacked."""
+    unverified: tuple[str, ...]
+    """Files that came now and of which no digest is published: their length and own check sums are all that was held
+    against them.
+    """
+    damaged: tuple[str, ...]
+    """Files that came damaged, and good when asked for again."""
+    scan: Scan
+    """What the folder holds now."""
+
+
+def chosen(item: Corpus, *, parts: Sequence[str] = (), speakers: Sequence[str] = ()) -> list[Remote]:
+    """The files of a corpus that are asked for; all of them without `parts` and `speakers`.
+
+    speakers: theirs, and what belongs to everybody. UseError for a name that there is not, or for speakers where the
+    archives are not cut by them.
+    """
+    files = item.access.files
+    if parts:
+        known = {file.part: file for file in files}
+        return [choose("part", part, known) for part in dict.fromkeys(parts)]
+    if speakers:
+        known = {file.speaker: file for file in files if file.speaker}
+        if not known:
+            raise UseError(
+                f"the archives of {item.name} are not cut by speaker; give --parts instead "
+                f"({', '.join(file.part for file in files)})"
+            )
+        wanted = [choose("speaker", speaker, known) for speaker in dict.fromkeys(speakers)]
+        return [*wanted, *(file for file in files if not file.speaker)]
+    return list(files)
+
+
+def fetch(
+    item: Corpus,
+    root: Path | str | None = None,
+    *,
+    parts: Sequence[str] = (),
+    speakers: Sequence[str] = (),
+    jobs: int | None = None,
+    keep: bool = False,
+) -> Report:
+    """Bring what is asked for into the folder of a corpus (`folder_of`), and scan it.
+
+    jobs: downloads at a time. keep: leave the archives in ROOT/.fetch.
+    Raises UseError when a file cannot be had or there is no room for all of them, CheckError when a file's bytes are
+    not the published ones; both after the other files were brought. What came stays, so that the same call goes on.
+    """
+    remotes = chosen(item, parts=parts, speakers=speakers)
+    folder = folder_of(item, root)
+    state = folder / STATE
+    state.mkdir(parents=True, exist_ok=True)
+    with _alone(state):
+        todo = [remote for remote in remotes if not _is_done(state, remote, folder)]
+        stop = threading.Event()
+        with Web(stop=stop) as web:
+            items = _published(todo, web)
+        jobs = min(JOBS if jobs is None else jobs, max(1, len(items)))
+        if jobs < 1:
+            raise UseError(f"jobs must be at least 1, not {jobs}")
+        _need_room(items, state, jobs, keep=keep)
+        damaged = _bring_all(items, state, folder, jobs, stop, keep=keep) if items else []
+    return Report(
+        root=folder,
+        fetched=tuple(item.remote.name for item in items),
+        present=tuple(remote.name for remote in remotes if remote not in todo),
+        unverified=tuple(item.remote.name for item in items if not item.published.digest),
+        damaged=tuple(damaged),
+        scan=item.scan(folder),
+    )
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the folder for one process; the lock ends with it, however it ends."""
+    import fcntl
+
+    with open(state / "lock", "w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UseError(f"another fetch is at work in {state.parent}; wait for it to end") from error
+        yield
+
+
+# ---------------------------------------------------------------- what there is to do
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Item:
+    """One file to bring."""
+
+    remote: Remote
+    published: Published
+    size: int | None
+    """Bytes to expect, for the bar and the room: published, else the server's word, else unknown."""
+
+
+def _is_done(state: Path, remote: Remote, folder: Path) -> bool:
+    """Whether everything that came out of a file is still there."""
+    try:
+        lines = (state / f"{remote.name}.done").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    for line in lines:
+        size, _, path = line.partition("\t")
+        try:
+            if (folder / path).stat().st_size != int(size):
+                return False
+        except (OSError, ValueError):
+            return False
+    return bool(lines)
+
+
+def _published(remotes: Sequence[Remote], web: Web) -> list[_Item]:
+    """What is to be expected of each file. Written down here, else in its publisher's list, which is read now."""
+    indexes: dict[str, dict[str, Published]] = {}
+    items: list[_Item] = []
+    for remote in remotes:
+        said = Published(size=remote.size, digest=remote.digest)
+        if remote.index and not remote.digest:
+            if remote.index not in indexes:
+                try:
+                    indexes[remote.index] = read_index(web.text(remote.index), remote.index)
+                except UseError as error:
+                    raise UseError(f"the publisher's list of digests cannot be had: {error}") from error
+            listed = indexes[remote.index].get(remote.name)
+            if listed is None:
+                raise UseError(
+                    f"{remote.name} is not in its publisher's list {remote.index}: it was renamed or withdrawn"
+                )
+            said = Published(size=listed.size or remote.size, digest=listed.digest)
+        size = web.size(remote.url) if said.size is None else said.size
+        items.append(_Item(remote=remote, published=said, size=size))
+    return items
+
+
+def _need_room(items: Sequence[_Item], state: Path, jobs: int, *, keep: bool) -> None:
+    """UseError when the disk cannot take what is to come: unpacked, with the archives that lie there at one time."""
+    sizes = [item.size or 0 for item in items]
+    archives = [size for item, size in zip(items, sizes, strict=True) if is_archive(Path(item.remote.name))]
+    held = sum(archives) if keep else sum(sorted(archives)[-jobs:])
+    here = sum(_here(state, item.remote) for item in items)
+    need = int(sum(sizes) + (GROWTH - 1) * sum(archives)) + held - here + MARGIN
+    free = shutil.disk_usage(state).free
+    if items and free < need:
+        raise UseError(
+            f"not enough room in {state.parent}: {amount(free)} free, about {amount(need)} needed for {len(items)} "
+            f"files and what is in them; give another --root, or fewer --parts or --speakers"
+        )
+
+
+def _here(state: Path, remote: Remote) -> int:
+    """Bytes of a file that were transferred already."""
+    paths = (state / remote.name, state / f"{remote.name}.part")
+    return max(path.stat().st_size if path.exists() else 0 for path in paths)
+
+
+def amount(size: int) -> str:
+    """Bytes for the eye: ``1.2 GiB``."""
+    rest = float(size)
+    for unit in ("bytes", "KiB", "MiB"):
+        if rest < 1024:
+            return f"{rest:.4g} {unit}"
+        rest /= 1024
+    return f"{rest:.1f} GiB"
+
+
+# ---------------------------------------------------------------- doing it
+
+
+def _bring_all(
+    items: Sequence[_Item], state: Path, folder: Path, jobs: int, stop: threading.Event, *, keep: bool
+) -> list[str]:
+    """Bring the files, `jobs` at a time; names of those that came damaged once. Raises what `fetch` says."""
+    lock = threading.Lock()
+    failed: dict[str, UseError | CheckError] = {}
+    damaged: list[str] = []
+    total = sum(item.size or 0 for item in items)
+    with progress(total=total, desc="fetch") as bar:
+        bar.unit, bar.unit_scale, bar.unit_divisor = "B", True, 1024
+        bar.n = bar.initial = sum(_here(state, item.remote) for item in items)
+
+        def advance(size: int) -> None:
+            with lock:
+                bar.update(size)
+
+        work = partial(_bring, state=state, folder=folder, advance=advance, keep=keep)
+        for item, outcome in _in_threads(work, items, jobs, stop):
+            if isinstance(outcome, UseError | CheckError):
+                failed[item.remote.name] = outcome
+            elif outcome:
+                damaged.append(item.remote.name)
+    if failed:
+        kind = CheckError if any(isinstance(error, CheckError) for error in failed.values()) else UseError
+        told = "; ".join(f"{name}: {error}" for name, error in failed.items())
+        raise kind(
+            f"{len(failed)} of {len(items)} files could not be had: {told}; to go on, run the same command again"
+        )
+    return damaged
+
+
+def _in_threads(
+    work: Callable[[_Item, Web], bool], items: Sequence[_Item], jobs: int, stop: threading.Event
+) -> Iterator[tuple[_Item, bool | UseError | CheckError]]:
+    """Each item with what `work` returns or refuses, as they come; any other exception stops all and is raised.
+
+    The threads are daemons: an interrupt does not wait for a server, since whatever they leave can be gone on with.
+    """
+    todo: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[_Item, bool | BaseException]] = queue.SimpleQueue()
+    for item in items:
+        todo.put(item)
+
+    def run() -> None:
+        with Web(stop=stop) as web:
+            while not stop.is_set():
+                try:
+                    item = todo.get_nowait()
+                except queue.Empty:
+                    return
+                try:
+                    done.put((item, work(item, web)))
+                except BaseException as error:
+                    done.put((item, error))
+
+    threads = [threading.Thread(target=run, daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in items:
+            item, outcome = done.get()
+            if isinstance(outcome, BaseException) and not isinstance(outcome, UseError | CheckError):
+                raise outcome
+            yield item, outcome
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=1)
+
+
+def _bring(item: _Item, web: Web, *, state: Path, folder: Path, advance: Callable[[int], None], keep: bool) -> bool:
+    """Transfer, check and unpack one file; whether it came damaged first."""
+    name = item.remote.name
+    archive, part, bad = (state / f"{name}{suffix}" for suffix in ("", ".part", ".bad"))
+    faults: list[str] = []
+    while True:
+        if not archive.exists():
+            download(web, item.remote.url, part, size=item.published.size, advance=advance)
+            os.replace(part, archive)
+        fault = _fault(archive, item.published, web)
+        if not fault:
+            break
+        faults.append(fault)
+        advance(-archive.stat().st_size)
+        os.replace(archive, bad)
+        if len(faults) == DAMAGED:
+            raise CheckError(f"came damaged {DAMAGED} times, the last copy is {bad}: {fault}")
+    into = folder / item.remote.into
+    if is_archive(archive):
+        try:
+            found = unpack(archive, into, web.pause)
+        except DamagedError as error:
+            raise CheckError(f"{error}, though its bytes are the published ones: tell its publisher") from error
+    else:
+        found = {name: archive.stat().st_size}
+        _move(archive, into / name)
+    lines = (f"{size}\t{Path(item.remote.into, path)}\n" for path, size in found.items())
+    with atomic(state / f"{name}.done") as draft:
+        draft.write_text("".join(lines), encoding="utf-8")
+    for leftover in (part.with_suffix(".origin"), bad, *(() if keep else (archive,))):
+        leftover.unlink(missing_ok=True)
+    return bool(faults)
+
+
+def _fault(archive: Path, published: Published, web: Web) -> str:
+    """What is wrong with a file that came; empty when nothing is."""
+    size = archive.stat().st_size
+    if published.size is not None and size != published.size:
+        return f"{size} bytes, published are {published.size}"
+    if published.digest:
+        return differs(archive, published.digest, web.pause)
+    try:
+        if is_archive(archive):
+            check(archive, web.pause)
+    except DamagedError as error:
+        return str(error)
+    return ""
+
+
+def _move(path: Path, target: Path) -> None:
+    """Put a file that is no archive in its place; UseError where another one is."""
+    if target.exists() and target.read_bytes() != path.read_bytes():
+        raise UseError(f"{target} is there already and is another one; nothing is overwritten: move it away")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, draft := target.with_name(f".{target.name}.part"))
+    os.replace(draft, target)
