@@ -221,7 +221,7 @@ def prepare_clip(clip: Clip, *, roi: str) -> Outcome:
 
 
 def _payload(clip: Clip, roi: str) -> Outcome:
-    recording = decode(clip.media, video=clip.video)
+    recording = decode(clip.media, video=clip.video, start=clip.start, end=clip.end)
     wave, pictures, damage = recording.wave, recording.frames, list(recording.damage)
     assert wave is not None  # asked for
     frames = len(wave) // SAMPLES_PER_FRAME if pictures is None else len(pictures)
