@@ -45,7 +45,8 @@ def _of_names(item: Corpus, names: Names) -> list[Finding]:
         text = f"{names.missing} of {names.expected} clips are missing"
         tell(1, text + (f", among them all of {len(whole)} speakers" if whole else ""))
     if names.absent:
-        tell(1, f"{len(names.absent)} of {names.listed} listed clips are missing: {some(names.absent)}")
+        named = "by the list" if names.listed else "by word times without a video"
+        tell(1, f"{len(names.absent)} missing clips are known by name, {named}: {some(names.absent)}")
     surplus = {who: have - full for who, (have, full) in names.speakers.items() if full and have > full}
     if surplus:
         tell(0, f"more clips than a full copy has: {', '.join(f'{who} {more:+d}' for who, more in surplus.items())}")

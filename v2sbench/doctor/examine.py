@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ __all__ = ["examine"]
 
 SAMPLE = 64
 """Prepared clips whose bytes are compared with their digest, unless deep."""
+ALIKE = 0.9
+"""Share of clips of one length from which on those of another are named."""
 
 
 def examine(
@@ -79,7 +81,7 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Names:
         expected=sum(item.inventory.values()) if item.inventory else None,
         speakers=speakers,
         missing=sum(max(0, (full or 0) - have) for have, full in speakers.values()) if item.inventory else None,
-        absent=tuple(sorted(set(listed or ()) - set(ids))),
+        absent=tuple(sorted({*(listed or ()), *_lacking(scan, speakers)} - set(ids))),
         listed=None if listed is None else len(listed),
         problems=tuple(Case(name=_below(problem.path, root), reason=problem.reason) for problem in scan.problems),
         superseded=len(scan.superseded),
@@ -92,6 +94,12 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Names:
             for name, cover in covers.items()
         },
     )
+
+
+def _lacking(scan: Scan, speakers: Mapping[str, tuple[int, int | None]]) -> list[str]:
+    """Of the clips that the corpus itself names and has not, those of speakers who should have more."""
+    short = {who for who, (have, full) in speakers.items() if full is None or have < full}
+    return [name for name in scan.absent if name.split("/", 1)[0] in short]
 
 
 def _moved(clip: Clip) -> bool:
@@ -144,10 +152,24 @@ def _media(item: Corpus, scan: Scan, root: Path, depth: Depth, roi: str, jobs: i
         ),
         gap_ms=Histogram.of(found.gap for found in good.values() if found.gap is not None),
         offset_ms=Histogram.of(found.offset for found in good.values() if found.offset is not None),
+        odd=_odd(
+            {clip.id: found.picture.packets for clip in scan.clips if (found := good.get(clip.media)) and found.picture}
+        ),
         astray=_cases(
             (name, "offset" * (abs(seconds) > 1 / FPS), f"the sound starts {1000 * seconds:+.0f} ms after the picture")
             for name, seconds in offsets.items()
         ),
+    )
+
+
+def _odd(pictures: Mapping[str, int]) -> tuple[Case, ...]:
+    """Clips of another length, in a corpus whose clips are all of one (but for a tenth at most)."""
+    usual = Counter(pictures.values()).most_common(1)
+    if not usual or usual[0][1] < ALIKE * len(pictures):
+        return ()
+    (count, _), *_ = usual
+    return _cases(
+        (name, "length" * (here != count), f"{here} pictures, not {count}") for name, here in pictures.items()
     )
 
 

@@ -96,7 +96,7 @@ class Names:
     missing: int | None
     """Clips that a full copy has more, summed over speakers; a surplus fills no gap elsewhere."""
     absent: tuple[str, ...]
-    """Ids of missing clips, where a list tells them (``--list``)."""
+    """Ids of missing clips, as far as they can be named: by ``--list``, or by word times that lie here."""
     listed: int | None
     """Clips of that list; None without one."""
     problems: tuple[Case, ...]
@@ -141,6 +141,8 @@ class Media:
     """By how much the sound ends before the picture."""
     offset_ms: Histogram | None
     """By how much the sound starts after the picture."""
+    odd: tuple[Case, ...]
+    """Clips of another number of pictures than at least nine tenths of the corpus have."""
     astray: tuple[Case, ...]
     """Clips whose sound starts more than a frame from the picture's start."""
 

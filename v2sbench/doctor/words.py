@@ -66,7 +66,7 @@ def _names(checkup: Checkup) -> Iterator[str]:
     yield _paragraph("clips", f"{_of(names.clips, names.expected)}{missing}")
     yield _paragraph("speakers", _speakers(names))
     if names.absent:
-        yield _paragraph("missing", f"of {names.listed} listed: {some(names.absent, 200)}")
+        yield _paragraph("by name", f"missing are {some(names.absent, 120)}")
     beside = {"texts": names.texts, "word times": names.aligned, "landmarks": names.landmarks}
     moved = f" ({names.moved} of the word times under another speaker)" if names.moved else ""
     yield _paragraph("beside them", ", ".join(f"{count} {kind}" for kind, count in beside.items()) + moved)
@@ -129,6 +129,7 @@ def _media(media: Media, depth: str) -> Iterator[str]:
         yield from _histogram("sound starts after the picture by", media.offset_ms)
     yield from _cases("faults", media.faults)
     yield from _cases("damaged", media.damaged)
+    yield from _cases("odd", media.odd)
     yield from _cases("astray", media.astray)
 
 
