@@ -12,14 +12,24 @@ correlates with nothing instead of with that noise), and no BLAS is called, whos
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from math import gcd
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-__all__ = ["RATE", "Intelligibility", "TooFewFramesError", "intelligibility"]
+__all__ = [
+    "COARSE",
+    "FINE",
+    "RATE",
+    "REACH",
+    "Aligned",
+    "Intelligibility",
+    "TooFewFramesError",
+    "aligned",
+    "intelligibility",
+]
 
 RATE = 10_000
 """Hz at which both measures are defined."""
@@ -40,6 +50,13 @@ RANGE = 40.0
 CLIP = 1 + 10 ** (15 / 20)
 """How far a prediction may exceed the reference before STOI clips it: a signal-to-distortion ratio of -15 dB."""
 EPS = float(np.finfo(np.float64).eps)
+REACH = 400
+"""Samples at RATE, 40 ms: one picture at 25 fps, how far `aligned` looks to either side."""
+COARSE = 40
+"""Samples between the shifts that are tried first, 4 ms: a shift of 10 ms takes a tenth of STOI, so no peak of it fits
+between two of them."""
+FINE = 10
+"""Samples between the shifts that are tried around the best of those, 1 ms: what a found shift is true to."""
 BLOCK = 128
 """Segments worked on at a time, so that memory does not grow with the clip and the block stays in the cache."""
 
@@ -62,26 +79,33 @@ class Intelligibility:
     """Frames of the reference that were not silent."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Aligned:
+    """Both measures of one pair, each at the shift of the prediction that suits it best."""
+
+    stoi: float
+    """The best STOI, -1 to 1."""
+    estoi: float
+    """The best ESTOI, -1 to 1."""
+    stoi_shift: float
+    """Seconds by which the prediction comes later than the reference, as STOI sees it; negative when it is early."""
+    estoi_shift: float
+    """The same as ESTOI sees it."""
+
+
 def intelligibility(reference: NDArray[np.floating], prediction: NDArray[np.floating], rate: int) -> Intelligibility:
     """STOI and ESTOI of (T,) `prediction` against (T,) `reference`, both at `rate` Hz.
 
     Raises TooFewFramesError; ValueError when the lengths differ.
     """
-    if reference.shape != prediction.shape or reference.ndim != 1:
-        raise ValueError(f"waves must be (T,) and equally long, not {reference.shape} and {prediction.shape}")
-    pair = _to_rate(np.stack([reference, prediction]).astype(np.float64), rate)
-    voiced = _without_silence(pair)
-    bands = _bands(voiced)
-    frames = bands.shape[1]
-    if frames < SEGMENT:
-        raise TooFewFramesError(f"{frames} frames are left without silence, {SEGMENT} are needed")
-    # (2, 15, n) -> (2, 15, S, 30): segment s holds the frames s .. s + 29
-    segments = sliding_window_view(np.ascontiguousarray(bands.transpose(0, 2, 1)), SEGMENT, axis=2)
-    count = segments.shape[2]
+    pair = _checked(reference, prediction, rate)
+    bands = _bands(_joined(_frames(pair) * _window(), _loud(pair[0])))
+    frames = _enough(bands.shape[1])
+    (x_segments, y_segments), count = _segments(bands), frames - SEGMENT + 1
     plain = extended = 0.0
     for start in range(0, count, BLOCK):
-        block = np.ascontiguousarray(segments[:, :, start : start + BLOCK])
-        more, extended_more = _correlations(block[0], block[1])
+        x, y = (np.ascontiguousarray(side[:, start : start + BLOCK]) for side in (x_segments, y_segments))
+        more, extended_more = _correlations(_Block.of(x), y)
         plain += more
         extended += extended_more
     return Intelligibility(
@@ -89,24 +113,100 @@ def intelligibility(reference: NDArray[np.floating], prediction: NDArray[np.floa
     )  # n overlapping frames leave n - 1 whole ones once they are joined
 
 
-def _correlations(x: Wave, y: Wave) -> tuple[float, float]:
-    """Sums of STOI's and ESTOI's correlations over a block; x, y: (15, S, 30) amplitudes of reference, prediction."""
-    scale = _norm(x) / (_norm(y) + EPS)
-    clipped = np.minimum(y * scale[..., None], x * CLIP)
-    x0 = x - x.mean(axis=2, keepdims=True)
+def aligned(reference: NDArray[np.floating], prediction: NDArray[np.floating], rate: int) -> Aligned:
+    """The best STOI and the best ESTOI of (T,) `prediction` when it may be moved by up to 40 ms, both at `rate` Hz.
+
+    Tried are shifts of 4 ms (0 among them) and, around the best of these for either measure, of 1 ms; so neither value
+    is under the plain one, and a better shift between the tried ones may be missed by half a millisecond. What is
+    moved in from outside of the prediction is silence; the frames are those of the reference, as without a shift.
+    Raises as `intelligibility`.
+    """
+    pair = _checked(reference, prediction, rate)
+    loud = _loud(pair[0])
+    x_bands = _bands(_joined(_frames(pair[:1]) * _window(), loud))
+    count = _enough(x_bands.shape[1]) - SEGMENT + 1
+    (x,) = _segments(x_bands)
+    blocks = [_Block.of(np.ascontiguousarray(x[:, start : start + BLOCK])) for start in range(0, count, BLOCK)]
+    padded = np.pad(pair[1:], ((0, 0), (REACH, REACH)))
+
+    @cache
+    def at(shift: int) -> tuple[float, float]:
+        moved = padded[:, REACH + shift : REACH + shift + pair.shape[1]]
+        (y,) = _segments(_bands(_joined(_frames(moved) * _window(), loud)))
+        found = [
+            _correlations(block, np.ascontiguousarray(y[:, BLOCK * number : BLOCK * (number + 1)]))
+            for number, block in enumerate(blocks)
+        ]
+        return sum(one[0] for one in found) / (count * BANDS), sum(one[1] for one in found) / (count * SEGMENT)
+
+    best = []
+    for measure in (0, 1):
+        tried = range(-REACH, REACH + 1, COARSE)
+        near = max(tried, key=lambda shift: (at(shift)[measure], -abs(shift)))
+        tried = range(max(-REACH, near - COARSE + FINE), min(REACH, near + COARSE - FINE) + 1, FINE)
+        best.append(max(tried, key=lambda shift: (at(shift)[measure], -abs(shift))))
+    return Aligned(stoi=at(best[0])[0], stoi_shift=best[0] / RATE, estoi=at(best[1])[1], estoi_shift=best[1] / RATE)
+
+
+def _checked(reference: NDArray[np.floating], prediction: NDArray[np.floating], rate: int) -> Wave:
+    """Two (T,) at `rate` -> (2, T') at RATE; ValueError when the lengths differ."""
+    if reference.shape != prediction.shape or reference.ndim != 1:
+        raise ValueError(f"waves must be (T,) and equally long, not {reference.shape} and {prediction.shape}")
+    return _to_rate(np.stack([reference, prediction]).astype(np.float64), rate)
+
+
+def _enough(frames: int) -> int:
+    if frames < SEGMENT:
+        raise TooFewFramesError(f"{frames} frames are left without silence, {SEGMENT} are needed")
+    return frames
+
+
+def _segments(bands: Wave) -> Wave:
+    """(k, n, 15) -> (k, 15, S, 30) view: segment s holds the frames s .. s + 29."""
+    return sliding_window_view(np.ascontiguousarray(bands.transpose(0, 2, 1)), SEGMENT, axis=2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """What both correlations take of a block of the reference's segments, (15, S, 30), whatever the prediction."""
+
+    norm: Wave
+    """(15, S) length of each row."""
+    limit: Wave
+    """(15, S, 30) to which the prediction is clipped."""
+    centred: Wave
+    """(15, S, 30) rows without their mean."""
+    centred_norm: Wave
+    """(15, S) length of those."""
+    whitened: Wave
+    """(15, S, 30) rows of unit length, then columns without their mean."""
+    weight: Wave
+    """(S, 30) 1 / length of those columns."""
+
+    @classmethod
+    def of(cls, x: Wave) -> _Block:
+        """The block of amplitudes x, (15, S, 30)."""
+        centred = x - x.mean(axis=2, keepdims=True)
+        norm = _norm(centred)
+        whitened = centred * _inverse(norm)[..., None]
+        whitened -= whitened.mean(axis=0)
+        weight = _inverse(np.sqrt(np.einsum("bst,bst->st", whitened, whitened)))
+        return cls(norm=_norm(x), limit=x * CLIP, centred=centred, centred_norm=norm, whitened=whitened, weight=weight)
+
+
+def _correlations(x: _Block, y: Wave) -> tuple[float, float]:
+    """Sums of STOI's and ESTOI's correlations over a block; y: (15, S, 30) amplitudes of the prediction."""
+    scale = x.norm / (_norm(y) + EPS)
+    clipped = np.minimum(y * scale[..., None], x.limit)
     y0 = y - y.mean(axis=2, keepdims=True)
     clipped -= clipped.mean(axis=2, keepdims=True)
-    x_norm = _norm(x0)
-    joint = np.einsum("bst,bst->bs", x0, clipped)
-    plain = (joint / ((_norm(clipped) + EPS) * (x_norm + EPS))).sum()
+    joint = np.einsum("bst,bst->bs", x.centred, clipped)
+    plain = (joint / ((_norm(clipped) + EPS) * (x.centred_norm + EPS))).sum()
 
-    x0 *= _inverse(x_norm)[..., None]
     y0 *= _inverse(_norm(y0))[..., None]
-    x0 -= x0.mean(axis=0)
     y0 -= y0.mean(axis=0)
-    joint = np.einsum("bst,bst->st", x0, y0)
-    weight = np.sqrt(np.einsum("bst,bst->st", x0, x0)), np.sqrt(np.einsum("bst,bst->st", y0, y0))
-    extended = (joint * _inverse(weight[0]) * _inverse(weight[1])).sum()
+    joint = np.einsum("bst,bst->st", x.whitened, y0)
+    extended = (joint * x.weight * _inverse(np.sqrt(np.einsum("bst,bst->st", y0, y0)))).sum()
     return float(plain), float(extended)
 
 
@@ -123,22 +223,27 @@ def _inverse(norm: Wave) -> Wave:
 # ---------------------------------------------------------------- band analysis
 
 
-def _without_silence(pair: Wave) -> Wave:
-    """(2, T) -> (2, T'): the frames in which the reference, row 0, is within RANGE of its loudest, joined."""
-    frames = _frames(pair) * _window()
-    if not frames.shape[1]:
-        raise TooFewFramesError(f"{pair.shape[1]} samples at {RATE} Hz are under one frame of {FRAME}")
-    level = 20 * np.log10(np.sqrt(np.einsum("nt,nt->n", frames[0], frames[0])) + EPS)
-    kept = frames[:, level > level.max() - RANGE]
+def _loud(reference: Wave) -> NDArray[np.bool_]:
+    """(T,) -> (n,): which frames are within RANGE of the loudest."""
+    frames = _frames(reference[None])[0] * _window()
+    if not len(frames):
+        raise TooFewFramesError(f"{len(reference)} samples at {RATE} Hz are under one frame of {FRAME}")
+    level = 20 * np.log10(np.sqrt(np.einsum("nt,nt->n", frames, frames)) + EPS)
+    return np.asarray(level > level.max() - RANGE)
+
+
+def _joined(frames: Wave, loud: NDArray[np.bool_]) -> Wave:
+    """(k, n, 256) windowed frames -> (k, T'): the loud ones, joined."""
+    kept = frames[:, loud]
     count = kept.shape[1]
-    joined = np.zeros((2, (count + 1) * HOP))
-    joined[:, :-HOP] += kept[:, :, :HOP].reshape(2, -1)
-    joined[:, HOP:] += kept[:, :, HOP:].reshape(2, -1)
+    joined = np.zeros((len(kept), (count + 1) * HOP))
+    joined[:, :-HOP] += kept[:, :, :HOP].reshape(len(kept), -1)
+    joined[:, HOP:] += kept[:, :, HOP:].reshape(len(kept), -1)
     return joined
 
 
 def _bands(pair: Wave) -> Wave:
-    """(2, T) -> (2, n, 15) third-octave amplitudes."""
+    """(k, T) -> (k, n, 15) third-octave amplitudes."""
     spectrum = np.fft.rfft(_frames(pair) * _window(), FFT)
     power = spectrum.real**2 + spectrum.imag**2
     edges = _edges()
@@ -146,9 +251,9 @@ def _bands(pair: Wave) -> Wave:
 
 
 def _frames(pair: Wave) -> Wave:
-    """(2, T) -> (2, n, 256) view; the last start is under T - 256, as in the authors' program."""
+    """(k, T) -> (k, n, 256) view; the last start is under T - 256, as in the authors' program."""
     if pair.shape[1] <= FRAME:
-        return np.zeros((2, 0, FRAME))
+        return np.zeros((len(pair), 0, FRAME))
     return sliding_window_view(pair, FRAME, axis=1)[:, : pair.shape[1] - FRAME : HOP]
 
 

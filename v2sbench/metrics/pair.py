@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from v2sbench.metrics.protocols import DEFAULT, LENGTHS, PROTOCOLS, Protocol
 from v2sbench.mos import SHORTEST, Mode, NoMosError, mos
 from v2sbench.pcm import resample
-from v2sbench.stoi import Intelligibility, TooFewFramesError, intelligibility
+from v2sbench.stoi import Aligned, Intelligibility, TooFewFramesError, aligned, intelligibility
 
 __all__ = ["REASONS", "MetricError", "Pair", "Reason", "UnusableError", "Wave", "align", "check"]
 
@@ -134,6 +134,14 @@ class Pair:
         """STOI and ESTOI together."""
         try:
             return intelligibility(self.reference, self.prediction, self.rate)
+        except TooFewFramesError:
+            raise MetricError("too-short") from None
+
+    @cached_property
+    def aligned(self) -> Aligned:
+        """The best STOI and ESTOI within 40 ms, and at which shifts."""
+        try:
+            return aligned(self.reference, self.prediction, self.rate)
         except TooFewFramesError:
             raise MetricError("too-short") from None
 
