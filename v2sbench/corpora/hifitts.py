@@ -17,8 +17,7 @@ from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
-from v2sbench.corpora.speech import words_of
-from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
+from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
 from v2sbench.runtime import atomic
 
 __all__ = ["CORPORA", "scan"]

@@ -27,8 +27,8 @@ from v2sbench.corpora import embedded
 from v2sbench.corpora.divisions import seen_split, unseen_split
 from v2sbench.corpora.grid import grid_corpus
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, stems, text_of
+from v2sbench.corpora.libritts import libritts_corpus
 from v2sbench.corpora.remote import Access
-from v2sbench.corpora.speech import libritts_corpus
 from v2sbench.corpora.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
 from v2sbench.corpora.talker.voice import SPEECH_RATE, Speech, Voice, speak
 from v2sbench.runtime import UseError, atomic, fold, parallel, rng, suggest

@@ -23,7 +23,7 @@ from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
 from v2sbench.corpora.fakes_mp4 import fake_tcdtimit
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access
-from v2sbench.corpora.speech import words_of
+from v2sbench.corpora.utterances import words_of
 
 __all__ = ["CORPORA", "INVENTORY", "LEFT_OUT", "LIPSPEAKERS", "MLF_RATE", "TEST", "TRAIN", "Phone", "read_mlf", "scan"]
 

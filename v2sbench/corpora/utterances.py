@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,14 +12,22 @@ from v2sbench.corpora import Clip, Corpus, Problem, Scan
 from v2sbench.corpora.divisions import pretraining_split
 from v2sbench.corpora.folder import File
 from v2sbench.corpora.remote import Access
-from v2sbench.corpora.speech import words_of
 
-__all__ = ["Utterance", "read_words", "scan_of_utterances", "speech_corpus"]
+__all__ = ["Utterance", "read_words", "scan_of_utterances", "speech_corpus", "words_of"]
+
+_STRIPPED = re.compile(r"[^\w' ]+|_+")
+_QUOTE_MARKS = re.compile(r"(?<!\w)'+|'+(?!\w)")
+
+
+def words_of(text: str) -> str:
+    """Lower-case words separated by one space: ``"Don't," he said.`` -> ``don't he said``. Accents stay."""
+    plain = _STRIPPED.sub(" ", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\n", " "))
+    return " ".join(_QUOTE_MARKS.sub(" ", plain).split())
 
 
 @dataclass(frozen=True, kw_only=True)
 class Utterance:
-    """One sound file that is an utterance."""
+    """One sound file, or a stretch of one, that is an utterance."""
 
     speaker: str
     """Who speaks."""
@@ -30,10 +39,16 @@ class Utterance:
     """What is said, as `Clip.text`."""
     pattern: str
     """Where it lies, for the eye: ``pNNN/*_mic1.flac``."""
+    rank: int = 0
+    """Of several utterances of one id the lowest counts, and among equals the first by path."""
+    start: float | None = None
+    """Seconds in `file` at which it begins; None: with the file."""
+    end: float | None = None
+    """Seconds in `file` at which it ends; None: with the file."""
 
 
 def scan_of_utterances(utterances: Iterable[Utterance], problems: Iterable[Problem], *, note: str = "") -> Scan:
-    """The scan of what was found; of utterances of one id the first by path counts and the others are superseded.
+    """The scan of what was found; of utterances of one id the best one counts and the others are superseded.
 
     note: put behind the layout.
     """
@@ -44,10 +59,20 @@ def scan_of_utterances(utterances: Iterable[Utterance], problems: Iterable[Probl
     superseded: list[Path] = []
     layouts: Counter[str] = Counter()
     for name in sorted(copies):
-        best, *others = sorted(copies[name], key=lambda item: str(item.file.path))
+        best, *others = sorted(copies[name], key=lambda item: (item.rank, str(item.file.path)))
         superseded += [item.file.path for item in others]
         layouts[best.pattern] += 1
-        clips.append(Clip(id=name, speaker=best.speaker, media=best.file.path, text=best.text, video=False))
+        clips.append(
+            Clip(
+                id=name,
+                speaker=best.speaker,
+                media=best.file.path,
+                text=best.text,
+                video=False,
+                start=best.start,
+                end=best.end,
+            )
+        )
     return Scan(
         clips=tuple(clips),
         problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
@@ -66,13 +91,19 @@ def speech_corpus(
     *,
     title: str,
     licence: str,
-    url: str,
+    url: str = "",
     scan: Callable[[Path], Scan],
     is_id: Callable[[str], bool],
     fake: Callable[[Path], None],
     access: Access,
+    val: float = 0.01,
+    generate: Callable[..., object] | None = None,
 ) -> Corpus:
-    """An audio-only corpus with one split of its own name: 1 % of the clips, by hash, validate; the rest trains."""
+    """An audio-only corpus with one split of its own name: no labels, no pictures, nothing to test on.
+
+    val: share of the clips that validate, drawn by hash; the rest trains. generate: for an embedded corpus, what makes
+    it.
+    """
     return Corpus(
         name=name,
         title=title,
@@ -80,8 +111,9 @@ def speech_corpus(
         url=url,
         kind="audio",
         scan=scan,
-        splits=(pretraining_split(name, name, f"{title}: pre-training, 1% for validation, no test"),),
+        splits=(pretraining_split(name, name, f"{title}: pre-training, {val:.0%} for validation, no test", val=val),),
         is_id=is_id,
         fake=fake,
+        generate=generate,
         access=access,
     )

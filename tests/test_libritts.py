@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tests.trees import put
 from v2sbench.corpora import corpus, split
-from v2sbench.corpora.speech import libritts_corpus, scan, words_of
+from v2sbench.corpora.libritts import libritts_corpus, scan
+from v2sbench.corpora.remote import Access
+from v2sbench.corpora.utterances import words_of
 
 STEM = "84_121123_000007_000001"
 
@@ -95,7 +97,7 @@ def test_the_pretraining_split_has_no_test_part() -> None:
 
 
 def test_the_factory_names_its_split_after_the_corpus() -> None:
-    other = libritts_corpus("other", title="Other", licence="own", val=0.25, generate=lambda root: None)
+    other = libritts_corpus("other", title="Other", licence="own", val=0.25, generate=print, access=Access())
     (part,) = other.splits
     assert (part.name, part.corpus, other.kind, other.embedded) == ("other", "other", "audio", True)
     ids = [f"84/84_1_{k:06d}_000000" for k in range(2_000)]

@@ -1,4 +1,4 @@
-"""Audio-only corpora, for pre-training without labels or pictures: LibriTTS and whatever lies in its layout.
+"""LibriTTS, read audio books, and whatever lies in its layout.
 
     {train-clean-100, ...}/SPK/CHAP/SPK_CHAP_NNN_NNN.wav   with   SPK_CHAP_NNN_NNN.normalized.txt   beside it
 
@@ -9,30 +9,21 @@ them, and a clip without one is a good clip.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from v2sbench.corpora import Clip, Corpus, Problem, Scan, Split
-from v2sbench.corpora.divisions import pretraining_split
+from v2sbench.corpora import Problem, Scan
 from v2sbench.corpora.fakes import fake_libritts
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
+from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
 
-__all__ = ["CORPORA", "libritts_corpus", "scan", "words_of"]
+__all__ = ["CORPORA", "libritts_corpus", "scan"]
 
 _STEM = re.compile(r"(\d+)_(\d+)_\d+_\d+")
 _SUFFIXES = (".wav", ".flac")
 """Sounds, best first: what was distributed before what was made of it."""
 _TEXT = ".normalized.txt"
-_STRIPPED = re.compile(r"[^\w' ]+|_+")
-_QUOTE_MARKS = re.compile(r"(?<!\w)'+|'+(?!\w)")
-
-
-def words_of(text: str) -> str:
-    """Lower-case words separated by one space: ``"Don't," he said.`` -> ``don't he said``. Accents stay."""
-    plain = _STRIPPED.sub(" ", text.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace("\n", " "))
-    return " ".join(_QUOTE_MARKS.sub(" ", plain).split())
 
 
 def scan(root: Path) -> Scan:
@@ -42,7 +33,7 @@ def scan(root: Path) -> Scan:
     says, is a problem. The same utterance found twice (LibriTTS beside LibriTTS-R) counts once, the first by path.
     """
     texts: dict[tuple[Path, str], Path] = {}
-    copies: defaultdict[str, list[File]] = defaultdict(list)
+    sounds: list[File] = []
     problems: list[Problem] = []
     for file in files(root):
         if file.path.name.endswith(_TEXT):
@@ -51,30 +42,20 @@ def scan(root: Path) -> Scan:
             if reason := _fault(file):
                 problems.append(Problem(path=file.path, reason=reason))
             else:
-                copies[file.stem].append(file)
-    clips: list[Clip] = []
-    superseded: list[Path] = []
-    layouts: Counter[str] = Counter()
-    for stem, found in copies.items():
-        best, *others = sorted(found, key=lambda file: (_SUFFIXES.index(file.suffix), str(file.path)))
-        superseded += [file.path for file in others]
-        speaker = stem.split("_", 1)[0]
-        layouts["/".join([*best.parts[:-2], "SPK", "CHAP", f"*{best.suffix}"])] += 1
-        text = texts.get((best.path.parent, stem))
-        clips.append(
-            Clip(
-                id=f"{speaker}/{stem}",
-                speaker=speaker,
-                media=best.path,
-                text=words_of(text.read_text(encoding="utf-8", errors="replace")) if text else None,
-                video=False,
+                sounds.append(file)
+    return scan_of_utterances(
+        (
+            Utterance(
+                speaker=file.stem.split("_", 1)[0],
+                stem=file.stem,
+                file=file,
+                text=read_words(text) if (text := texts.get((file.path.parent, file.stem))) else None,
+                pattern="/".join([*file.parts[:-2], "SPK", "CHAP", f"*{file.suffix}"]),
+                rank=_SUFFIXES.index(file.suffix),
             )
-        )
-    return Scan(
-        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
-        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
-        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
-        superseded=tuple(superseded),
+            for file in sounds
+        ),
+        problems,
     )
 
 
@@ -95,35 +76,8 @@ def _is_id(clip: str) -> bool:
     return match is not None and match[1] == speaker
 
 
-def libritts_corpus(
-    name: str,
-    *,
-    title: str,
-    licence: str,
-    url: str = "",
-    val: float = 0.01,
-    generate: Callable[..., object] | None = None,
-    access: Access,
-) -> Corpus:
-    """A corpus in LibriTTS's layout, with one pre-training split of its own name.
-
-    val: share of the clips that validate. generate: for an embedded corpus, what makes it.
-    """
-    split: Split = pretraining_split(name, name, f"{title}: pre-training, {val:.0%} for validation, no test", val=val)
-    return Corpus(
-        name=name,
-        title=title,
-        licence=licence,
-        url=url,
-        kind="audio",
-        scan=scan,
-        splits=(split,),
-        is_id=_is_id,
-        fake=fake_libritts,
-        generate=generate,
-        access=access,
-    )
-
+libritts_corpus = partial(speech_corpus, scan=scan, is_id=_is_id, fake=fake_libritts)
+"""`speech_corpus` of what lies in LibriTTS's layout."""
 
 # Bytes and SHA-256: TensorFlow Datasets, libritts/checksums.tsv, and the same digests in torchaudio's libritts.py
 # (graded: two libraries that download by them agree).
