@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -95,11 +96,10 @@ def _extras() -> Iterator[Finding]:
     from packaging.requirements import Requirement
 
     try:
-        about = metadata.metadata("v2sbench")
         needs = [Requirement(line) for line in metadata.requires("v2sbench") or ()]
     except metadata.PackageNotFoundError:
         return
-    for extra in about.get_all("Provides-Extra") or ():
+    for extra in sorted(set(re.findall(r'extra == "([^"]+)"', " ".join(str(need.marker) for need in needs)))):
         wanted = [need for need in needs if need.marker and need.marker.evaluate({"extra": extra})
                   and not need.marker.evaluate({"extra": ""})]  # fmt: skip
         versions = {need.name: _version(need.name) for need in wanted}
