@@ -1,4 +1,4 @@
-"""Mouth crops: the landmark recipe as laws, the face box on drawn and real faces."""
+"""Mouth crops: the landmark recipe as laws, crops and stills, and what chooses between providers."""
 
 from __future__ import annotations
 
@@ -10,39 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench import media, roi
-from v2sbench.roi import SIZE, RoiError
+from tests.marks import applied, mean_landmarks, turned
+from v2sbench import roi
+from v2sbench.roi import SIZE, RoiError, landmarks
 from v2sbench.runtime import UseError
-
-
-def mean_landmarks():
-    """(68, 2) landmarks whose stable points are the mean face in mm, and whose lips centre on its mouth."""
-    points = np.zeros((68, 2))
-    points[list(roi.STABLE)] = roi.MEAN_FACE
-    angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    points[roi.MOUTH] = np.stack([-26.25 * np.cos(angles), 68 + 8 * np.sin(angles)], axis=1)
-    points[[48, 54]] = roi.MEAN_FACE[-2:]
-    points[roi.MOUTH] += [0, 68] - points[roi.MOUTH].mean(axis=0)
-    points[[48, 54]] = roi.MEAN_FACE[-2:]
-    return points
-
-
-def turned(points, scale, degrees, shift):
-    angle = np.radians(degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return scale * points @ turn.T + shift
-
-
-def applied(warp, points):
-    return points @ warp[:, :2].T + warp[:, 2]
-
-
-def picture_of(points, shape=(288, 360)):
-    """A grey picture with a white disc at the mouth's centre."""
-    picture = np.full(shape, 40, np.uint8)
-    cv2.circle(picture, [round(value) for value in points[roi.MOUTH].mean(axis=0)], 5, 255, -1)
-    return picture
-
 
 # ---------------------------------------------------------------- landmarks
 
@@ -62,7 +33,7 @@ def test_mean_face_is_symmetric_and_of_the_stated_size():
 )
 def test_size_tilt_and_place_are_taken_off(scale, degrees, shift):
     points = turned(mean_landmarks(), scale, degrees, shift)
-    warps = roi.from_landmarks(np.repeat(points[None], 20, axis=0), 20)
+    warps = landmarks.from_landmarks(np.repeat(points[None], 20, axis=0), 20)
     mapped = applied(warps[7], points)
     np.testing.assert_allclose(mapped[roi.MOUTH].mean(axis=0), [48, 48], atol=1e-6)
     np.testing.assert_allclose(mapped[54] - mapped[48], [52.5 * roi.PX_PER_MM, 0], atol=1e-6)
@@ -70,7 +41,7 @@ def test_size_tilt_and_place_are_taken_off(scale, degrees, shift):
 
 def test_the_warp_is_a_similarity():
     draw = np.random.default_rng(1)
-    warps = roi.from_landmarks(draw.uniform(0, 300, (9, 68, 2)), 9)
+    warps = landmarks.from_landmarks(draw.uniform(0, 300, (9, 68, 2)), 9)
     for linear in warps[:, :, :2]:
         size = linear @ linear.T
         np.testing.assert_allclose(size, np.eye(2) * size[0, 0], atol=1e-9)
@@ -80,7 +51,7 @@ def test_the_warp_is_a_similarity():
 def test_least_squares_agree_with_a_solver():
     draw = np.random.default_rng(2)
     points = turned(mean_landmarks(), 1.7, 12, (200, 150)) + draw.normal(0, 3, (68, 2))
-    warp = roi.from_landmarks(points[None], 1)[0]
+    warp = landmarks.from_landmarks(points[None], 1)[0]
     stable = points[list(roi.STABLE)]
     x, y, one, zero = *stable.T, np.ones(8), np.zeros(8)
     system = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
@@ -98,7 +69,7 @@ def test_interpolation_is_linear_and_holds_the_ends(frames, seed):
         missed[:] = False
     holes = line.copy()
     holes[missed] = np.nan
-    filled = roi.interpolate(holes)
+    filled = landmarks.interpolate(holes)
     seen = np.flatnonzero(~missed)
     inside = slice(seen[0], seen[-1] + 1)
     np.testing.assert_allclose(filled[inside], line[inside])
@@ -109,13 +80,13 @@ def test_interpolation_is_linear_and_holds_the_ends(frames, seed):
 def test_rows_of_zeros_are_missed_frames():
     points = np.ones((5, 68, 2))
     points[2] = 0
-    np.testing.assert_array_equal(roi.interpolate(points), np.ones((5, 68, 2)))
+    np.testing.assert_array_equal(landmarks.interpolate(points), np.ones((5, 68, 2)))
 
 
 @given(st.integers(1, 50), st.integers(1, 20))
 def test_smoothing_is_the_mean_of_a_window(frames, window):
     points = np.random.default_rng(frames).uniform(0, 300, (frames, 68, 2))
-    smooth = roi.smooth(points, window)
+    smooth = landmarks.smooth(points, window)
     for k in range(frames):
         inside = points[max(0, k - window // 2) : k + (window + 1) // 2]
         np.testing.assert_allclose(smooth[k], inside.mean(axis=0))
@@ -125,8 +96,8 @@ def test_smoothing_takes_off_the_jitter_and_keeps_the_head():
     draw = np.random.default_rng(3)
     still = np.repeat(turned(mean_landmarks(), 1.5, 0, (180, 140))[None], 75, axis=0)
     still[:, :, 0] += np.linspace(0, 20, 75)[:, None]
-    clean = roi.from_landmarks(still, 75)
-    noisy = roi.from_landmarks(still + draw.normal(0, 1, still.shape), 75)
+    clean = landmarks.from_landmarks(still, 75)
+    noisy = landmarks.from_landmarks(still + draw.normal(0, 1, still.shape), 75)
     pairs = enumerate(zip(clean, noisy, strict=True))
     moved = [applied(a, still[k])[roi.MOUTH] - applied(b, still[k])[roi.MOUTH] for k, (a, b) in pairs]
     assert np.abs(np.mean(moved, axis=1)).max() < 1
@@ -139,13 +110,13 @@ def test_smoothing_takes_off_the_jitter_and_keeps_the_head():
 )
 def test_other_shapes_are_refused(shape, frames):
     with pytest.raises(RoiError) as caught:
-        roi.from_landmarks(np.ones(shape), frames)
+        landmarks.from_landmarks(np.ones(shape), frames)
     assert caught.value.reason == "bad-landmarks"
 
 
 def test_points_that_fall_together_are_refused():
     with pytest.raises(RoiError, match="fall together"):
-        roi.from_landmarks(np.ones((75, 68, 2)), 75)
+        landmarks.from_landmarks(np.ones((75, 68, 2)), 75)
 
 
 @pytest.mark.parametrize(("missed", "refused"), [(37, False), (38, True), (75, True)])
@@ -153,49 +124,17 @@ def test_mostly_missed_is_no_face(missed, refused):
     points = np.repeat(mean_landmarks()[None] + 100, 75, axis=0)
     points[:missed] = np.nan
     if not refused:
-        assert len(roi.from_landmarks(points, 75)) == 75
+        assert len(landmarks.from_landmarks(points, 75)) == 75
         return
     with pytest.raises(RoiError) as caught:
-        roi.from_landmarks(points, 75)
+        landmarks.from_landmarks(points, 75)
     assert caught.value.reason == "no-face"
 
 
 def test_a_file_may_be_two_frames_off():
     points = np.repeat(mean_landmarks()[None] + 100, 73, axis=0)
-    assert len(roi.from_landmarks(points, 75)) == 75
-    assert len(roi.from_landmarks(points, 72)) == 72
-
-
-@pytest.mark.parametrize("name", ["a.npy", "a.npz", "named.npz", "three.npy"])
-def test_landmark_files(tmp_path, name):
-    points = turned(mean_landmarks(), 1.5, 0, (180, 80))
-    clip = np.repeat(points[None], 30, axis=0).astype(np.float32)
-    if name == "a.npz":
-        np.savez(tmp_path / name, data=clip)
-    elif name == "named.npz":
-        np.savez(tmp_path / name, score=np.ones(30), landmarks=clip)
-    else:
-        np.save(tmp_path / name, np.pad(clip, ((0, 0), (0, 0), (0, 1))) if name == "three.npy" else clip)
-    frames = np.repeat(picture_of(points)[None], 30, axis=0)
-    crops = roi.mouth_roi(frames, landmarks=tmp_path / name)
-    assert crops.shape == (30, 96, 96)
-    assert crops.dtype == np.uint8
-    assert crops[3, 48, 48] == 255
-    assert crops[3, 5, 5] == 40
-
-
-@pytest.mark.parametrize("content", [None, b"", b"no array", "two", "objects"])
-def test_broken_landmark_files_name_the_reason(tmp_path, content):
-    path = tmp_path / "a.npz"
-    if content == "two":
-        np.savez(path, a=np.ones(3), b=np.ones(3))
-    elif content == "objects":
-        np.savez(path, landmarks=np.array([None, None]))
-    elif content is not None:
-        path.write_bytes(content)
-    with pytest.raises(RoiError) as caught:
-        roi.mouth_roi(np.zeros((10, 48, 64), np.uint8), landmarks=path)
-    assert caught.value.reason == "bad-landmarks"
+    assert len(landmarks.from_landmarks(points, 75)) == 75
+    assert len(landmarks.from_landmarks(points, 72)) == 72
 
 
 def test_precomputed_without_a_file_is_no_other_provider():
@@ -240,78 +179,6 @@ def test_edges_are_continued():
     assert (crop == 90).all()
 
 
-# ---------------------------------------------------------------- face box
-
-
-@pytest.mark.parametrize("shape", [(288, 360), (1080, 1920)])
-def test_no_face_in_noise(shape):
-    noise = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
-    with pytest.raises(RoiError) as caught:
-        roi.mouth_roi(noise)
-    assert caught.value.reason == "no-face"
-
-
-class Detector:
-    """Stands for the cascade: answers with the given boxes, one list a picture."""
-
-    def __init__(self, *answers):
-        self.answers = list(answers)
-
-    def detectMultiScale(self, picture, *_, **__):
-        return np.array(self.answers.pop(0)).reshape(-1, 4)
-
-
-def boxes_of(monkeypatch, answers, shape=(20, 288, 360)):
-    detector = Detector(*answers)
-    monkeypatch.setattr(roi, "_cascade", lambda: detector)
-    return roi.face_box(np.zeros(shape, np.uint8))
-
-
-def test_boxes_of_the_wrong_size_or_place_are_outvoted(monkeypatch):
-    good, large, away = (100, 60, 140, 140), (60, 20, 220, 220), (10, 10, 140, 140)
-    corners, width = boxes_of(monkeypatch, [[good], [large], [good], [away, good], [], [good], [good], [large], [good]])
-    assert width == 140
-    np.testing.assert_allclose(corners, np.broadcast_to((100, 60), (20, 2)))
-
-
-@pytest.mark.parametrize("found", [0, 1, 4])
-def test_too_few_that_agree_are_no_face(monkeypatch, found):
-    answers = [[(100, 60, 140, 140)] if k < found else [(10 + 30 * k, 5, 60 + 20 * k, 60 + 20 * k)] for k in range(9)]
-    with pytest.raises(RoiError, match="of 9 sampled"):
-        boxes_of(monkeypatch, answers)
-
-
-def test_the_box_follows_the_head_at_one_size(monkeypatch):
-    answers = [[(100 + 2 * k, 60, 140 + k % 2, 140 + k % 2)] for k in range(9)]
-    corners, width = boxes_of(monkeypatch, answers, (81, 288, 360))
-    assert width == 140
-    np.testing.assert_allclose(corners[:, 0], np.linspace(100, 116, 81), atol=0.6)
-
-
-def test_large_pictures_are_searched_small(monkeypatch):
-    corners, width = boxes_of(monkeypatch, [[(100, 60, 140, 140)]] * 9, (9, 1152, 1440))
-    assert width == 560
-    np.testing.assert_allclose(corners[0], (400, 240))
-
-
-def test_drawn_mouth_is_found_in_the_box(monkeypatch):
-    """A moving dark mouth off its usual place in the box lands in the crop's middle."""
-    frames = np.full((20, 288, 360), 170, np.uint8)
-    for k, frame in enumerate(frames):
-        cv2.ellipse(frame, (176, 174), (22, 3 + k % 5), 0, 0, 360, 60, -1)
-    monkeypatch.setattr(roi, "_cascade", lambda: Detector(*[[(110, 60, 140, 140)]] * 9))
-    crops = roi.mouth_roi(frames)
-    rows, columns = np.nonzero(crops[12] < 100)
-    assert abs(columns.mean() - 48) < 3
-    assert abs(rows.mean() - 48) < 3
-    np.testing.assert_array_equal(crops.shape, (20, 96, 96))
-
-
-def test_a_single_still_picture(monkeypatch):
-    monkeypatch.setattr(roi, "_cascade", lambda: Detector([(110, 60, 140, 140)]))
-    assert roi.mouth_roi(np.full((1, 288, 360), 170, np.uint8)).shape == (1, 96, 96)
-
-
 # ---------------------------------------------------------------- stills
 
 
@@ -323,7 +190,7 @@ def test_in_a_still_the_face_is_level_and_of_one_size(scale, degrees):
     picture = np.full((round(300 * scale), round(300 * scale)), 40, np.uint8)
     for x, y in points[[36, 45]]:
         cv2.circle(picture, (round(x), round(y)), max(2, round(4 * scale)), 255, -1)
-    bright = roi.face_still(picture, roi.from_landmarks(points[None], 1)[0]) > 140
+    bright = roi.face_still(picture, landmarks.from_landmarks(points[None], 1)[0]) > 140
     left, right = (np.argwhere(half).mean(axis=0) for half in (bright[:, :96], bright[:, 96:]))
     np.testing.assert_allclose([left, right + np.array([0, 96])], [(67.2, 60), (67.2, 132)], atol=1.6)
 
@@ -334,48 +201,8 @@ def test_a_still_is_cut_where_it_is_said(scale):
     shape = round(288 * scale), round(360 * scale)
     picture = np.full(shape, 40, np.uint8)
     cv2.circle(picture, [round(v) for v in points[roi.MOUTH].mean(axis=0)], max(2, round(5 * scale)), 255, -1)
-    warp = roi.from_landmarks(points[None], 1)[0]
+    warp = landmarks.from_landmarks(points[None], 1)[0]
     kept = warp.copy()
     rows, columns = np.nonzero(roi.face_still(picture, warp) > 150)
     np.testing.assert_allclose((columns.mean(), rows.mean()), roi.STILL_MOUTH, atol=1.5)
     np.testing.assert_array_equal(warp, kept)
-
-
-def test_of_a_picture_the_largest_face_is_taken(monkeypatch):
-    picture = np.zeros((288, 360), np.uint8)
-    picture[60:200, 100:240] = 200
-    monkeypatch.setattr(roi, "_cascade", lambda: Detector([(0, 0, 60, 60), (100, 60, 140, 140), (300, 10, 50, 50)]))
-    still = roi.picture_still(picture)
-    assert still.shape == (roi.STILL, roi.STILL)
-    rows, columns = np.nonzero(still > 100)
-    width = 140 * roi.BOX_PX / 140 / roi.PX_PER_MM * roi.STILL_PX_PER_MM
-    assert np.ptp(columns) == pytest.approx(width, abs=2)
-    assert columns.mean() == pytest.approx(96, abs=2)
-    assert 75 < rows.mean() < 90
-
-
-def test_a_picture_without_a_face(monkeypatch):
-    monkeypatch.setattr(roi, "_cascade", lambda: Detector([]))
-    with pytest.raises(RoiError, match="no frontal face in the picture of 360x288"):
-        roi.picture_still(np.zeros((288, 360), np.uint8))
-
-
-@pytest.mark.parametrize("clip", ["s1/bbaf2n.mp4", "s4/bbilzs.mp4", "s30/*.mpg", "s2/*.mpg"])
-def test_real_faces(grid_root, clip):
-    """In a crop of a real face the lips lie in the middle: darker than what is above and below, and moving."""
-    paths = sorted(grid_root.glob(clip))
-    if not paths:
-        pytest.skip(f"{clip} is not in this copy of GRID")
-    crops = roi.mouth_roi(media.read_video(paths[0])).astype(float)
-    assert crops.shape == (75, 96, 96)
-    moving = np.abs(np.diff(crops, axis=0)).mean(axis=0)
-    assert moving[30:70, 22:74].mean() > 1.2 * moving[:20].mean()
-    rows = crops[:, :, 36:60].mean(axis=(0, 2))
-    assert 38 <= 30 + rows[30:66].argmin() <= 56
-
-
-def test_both_providers_have_one_scale():
-    """Outer eye corners lie 48.5 % of the cascade's box apart (2,444 pictures of 8 GRID speakers)."""
-    by_box = 0.485 * roi.BOX_PX
-    by_landmarks = (roi.MEAN_FACE[5, 0] - roi.MEAN_FACE[2, 0]) * roi.PX_PER_MM
-    assert by_box == pytest.approx(by_landmarks, rel=0.08)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 from v2sbench.runtime import UseError
 
-__all__ = ["File", "files"]
+__all__ = ["LANDMARK_SUFFIXES", "File", "files"]
 
+LANDMARK_SUFFIXES = (".npz", ".npy", ".pkl")
+"""Files that may hold a clip's landmarks (see `roi.files`)."""
 LEFTOVERS = frozenset({"__MACOSX"})
 """Folders that archive programs leave behind; hidden files and folders are passed over as well."""
 

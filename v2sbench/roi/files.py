@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -83,12 +84,13 @@ def _rows(value: object) -> Rows:
         value = value[names[_name(list(names))]]
     if isinstance(value, list | tuple):
         return np.stack([_row(k, row) for k, row in enumerate(value)]) if value else _bad("an empty list")
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        _bad(f"holds {type(value).__name__ if array.dtype == object else array.dtype}, and no array of numbers")
-    if array.ndim != 3 or array.shape[1] != POINTS[0] or array.shape[2] not in POINTS[1] or not len(array):
-        _bad(f"the array is {array.shape}, allowed is (frames, 68, 2)")
-    return np.asarray(array[:, :, :2], np.float64)
+    if not isinstance(value, np.ndarray):
+        _bad(f"holds {type(value).__name__.strip('_').lower()}, and no array of numbers")
+    if value.dtype.kind not in "fiu":
+        _bad(f"holds an array of {value.dtype}, and not of numbers")
+    if value.ndim != 3 or value.shape[1] != POINTS[0] or value.shape[2] not in POINTS[1] or not len(value):
+        _bad(f"the array is {value.shape}, allowed is (frames, 68, 2)")
+    return np.asarray(value[:, :, :2], np.float64)
 
 
 def _row(k: int, value: object) -> Rows:
@@ -125,6 +127,9 @@ def _read_pickle(path: Path) -> object:
     """What a pickle holds, arrays in it read, nothing of it run."""
     content = path.read_bytes()
     try:
+        for opcode, number, _ in pickletools.genops(content):  # reads every length, and so refuses what is not there
+            if opcode.name.endswith("PUT") and (number or 0) > len(content):
+                _bad(f"the pickle numbers an item {number}, more than it has bytes")
         value = _plain(_Reader(io.BytesIO(content), encoding="latin1").load())
         if isinstance(value, dict):
             return {name: _plain(item) for name, item in value.items()}
@@ -171,6 +176,8 @@ class _Array:
 
     def read(self) -> object:
         """The array; a list of what it holds where it is one of Python objects."""
+        if len(self.state) < 4:
+            _bad("an array without its content")
         shape, dtype, fortran, content = self.state[-4:]
         if isinstance(content, list):
             return content if len(shape) == 1 else _bad(f"an array of {shape} Python objects")
