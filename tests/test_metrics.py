@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from tests.voices import RATE, noisy, voice
 from v2sbench import mos as mos_module
 from v2sbench.metrics import (
-    LENGTHS,
     METRICS,
-    PROTOCOLS,
     REASONS,
     MetricError,
     Pair,
@@ -23,7 +21,6 @@ from v2sbench.metrics import (
     align,
     check,
     metric,
-    protocol,
 )
 from v2sbench.mos import NoMosError, mos, raw_mos
 from v2sbench.runtime import UseError
@@ -266,18 +263,6 @@ def test_no_text_is_no_score():
 # ---------------------------------------------------------------- tables of this module
 
 
-def test_protocols_name_what_there_is():
-    from v2sbench.asr import NORMALISERS
-
-    for name, rules in PROTOCOLS.items():
-        assert rules.name == name
-        assert rules.description
-        assert set(rules.metrics) <= set(METRICS)
-        assert rules.length in LENGTHS
-        assert set(rules.normalisers) == {"grid", "open"}
-        assert set(rules.normalisers.values()) <= set(NORMALISERS)
-
-
 def test_columns_say_which_pesq():
     columns = [item.column for item in METRICS.values()]
     assert len(set(columns)) == len(columns)
@@ -287,5 +272,3 @@ def test_columns_say_which_pesq():
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(UseError, match="did you mean 'estoi'"):
         metric("estio")
-    with pytest.raises(UseError, match="did you mean 'v2sbench-1'"):
-        protocol("v2sbench")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from v2sbench.metrics.catalogue import METRICS, Metric, metric
 from v2sbench.metrics.columns import Column, Share, column, shares
-from v2sbench.metrics.pair import REASONS, MetricError, Pair, Reason, UnusableError, Wave, align, check
+from v2sbench.metrics.pair import NOTES, REASONS, MetricError, Pair, Reason, UnusableError, Wave, align, check
 from v2sbench.metrics.protocols import DEFAULT, LENGTHS, PREPARATIONS, PROTOCOLS, Failure, Protocol, protocol
 from v2sbench.metrics.words import Words
 
@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULT",
     "LENGTHS",
     "METRICS",
+    "NOTES",
     "PREPARATIONS",
     "PROTOCOLS",
     "REASONS",

@@ -18,7 +18,7 @@ from v2sbench.mos import SHORTEST, Mode, NoMosError, mos
 from v2sbench.pcm import resample
 from v2sbench.stoi import Aligned, Intelligibility, TooFewFramesError, aligned, intelligibility
 
-__all__ = ["REASONS", "MetricError", "Pair", "Reason", "UnusableError", "Wave", "align", "check"]
+__all__ = ["NOTES", "REASONS", "MetricError", "Pair", "Reason", "UnusableError", "Wave", "align", "check"]
 
 Wave = NDArray[np.float32]
 """(T,) float32, mono."""
@@ -29,6 +29,9 @@ Reason = Literal[
 REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
 """Every reason for which a value can be missing; with `reference-` before it when the reference is at fault."""
 
+NOTES = ("padded", "stoi_shift", "estoi_shift")
+"""Keys of `Pair.notes`: zeros appended to the prediction, in samples at the protocol's rate and negative when it was cut;
+and the seconds by which it comes late, as the aligned measures see it."""
 SILENT_RMS = 1e-4
 """-80 dBFS, three steps of 16-bit PCM: below it a wave holds rounding, which PESQ would lift to speech and score."""
 
@@ -97,6 +100,14 @@ class Pair:
         for prefix, wave in (("reference-", first), ("", second)):  # a cut may leave nothing but silence
             _check_named(prefix, wave, rules.rate)
         return cls(first, second, rules.rate, padded)
+
+    @property
+    def notes(self) -> dict[str, float]:
+        """What a line of scores says beside the scores, under the keys of NOTES."""
+        found: dict[str, float] = {"padded": self.padded}
+        if (best := self.__dict__.get("aligned")) is not None:  # only where somebody asked for it
+            found |= {"stoi_shift": best.stoi_shift, "estoi_shift": best.estoi_shift}
+        return found
 
     def at(self, rate: int) -> tuple[Wave, Wave]:
         """Reference and prediction at `rate` Hz."""
