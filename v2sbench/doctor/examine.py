@@ -224,7 +224,7 @@ def _prepared(scan: Scan, folder: Path, *, whole: bool) -> Prepared:
     clips = Clips(folder)
     quarantined = _quarantine(folder)
     ids = {clip.id for clip in scan.clips}
-    entries = [clips.entry(name) for name in clips.ids]
+    entries = list(clips)
     checked = list(clips.ids)
     if not whole and len(checked) > SAMPLE:
         checked = sorted(rng(0, "doctor", len(checked)).choice(checked, SAMPLE, replace=False).tolist())
