@@ -88,6 +88,15 @@ class Table:
         return tuple(row for row in self.rows if not self.systems or row.system in self.systems)
 
     @property
+    def command(self) -> str:
+        """What makes this table."""
+        chosen = {"systems": self.systems, "columns": self.columns}
+        options = [f"--{name} {','.join(names)}" for name, names in chosen.items() if names]
+        usual = next((row.system for row in self.rows if row.group == "system"), "")
+        options += [f"--base {self.base}"] if self.base and (options or self.base != usual) else []
+        return " ".join(["v2sbench table", self.split, *options])
+
+    @property
     def measured(self) -> tuple[Row, ...]:
         """Rows that were measured here."""
         return tuple(row for row in self.rows if row.group != "reported")
@@ -126,8 +135,8 @@ def build(
 ) -> Table:
     """The table of a split from the stored scores; UseError when there are none or one of the inputs is damaged.
 
-    base: the system that variants and users' systems are compared with; the first of the users' systems where there
-    is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
+    base: the system that variants and users' systems are compared with; the first of `only`, or of the users' systems
+    where there is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
     """
     systems = results.load(split, measured)
     lines = read_reported(reported)
@@ -144,7 +153,7 @@ def build(
     ]
     table = Table(
         split=split, rows=tuple(found), pairs=tuple(pairs), verdicts=tuple(verdicts), contrasts=tuple(contrasts),
-        base=_base(systems, base), columns=tuple(columns), systems=tuple(only),
+        base=_base(systems, base, only), columns=tuple(columns), systems=tuple(only),
     )  # fmt: skip
     if only or columns:
         table = _selected(table)
@@ -178,12 +187,14 @@ def usual_metrics(protocols: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(metric for name in protocols for metric in PROTOCOLS[name].metrics))
 
 
-def _base(systems: Mapping[str, Measured], asked: str | None) -> str:
-    """The system to compare with: what was asked for, else the first of the users'; empty when there is none."""
+def _base(systems: Mapping[str, Measured], asked: str | None, only: Sequence[str]) -> str:
+    """The system to compare with: what was asked for, else the first of `only`, else the first of the users'."""
     if asked is not None:
         choose("system", asked, systems)
         return asked
-    return next((name for name in systems if group_of(name) == "system"), "")
+    usual = [name for name in systems if group_of(name) == "system"]
+    chosen = [name for name in only if name in systems and group_of(name) in COMPARED]
+    return next(iter(chosen if only else usual), "")
 
 
 def _marks(table: Table, systems: Mapping[str, Measured]) -> list[Paired[str]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from v2sbench.cli.parser import Verb
+from v2sbench.runtime import UseError
 
 __all__ = ["VERBS"]
 
@@ -13,19 +15,79 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
     parser.add_argument("--show", action="store_true", help="only print; write no files")
     parser.add_argument("--quiet", action="store_true", help="only write")
+    parser.add_argument(
+        "--base",
+        metavar="NAME",
+        help="compare every variant and user's system with this one and mark what differs (default: the first of "
+        "--systems, or of the users' systems where there is one)",
+    )
+    parser.add_argument(
+        "--systems", metavar="A,B", help="only these systems, and of the reported methods none but these"
+    )
+    parser.add_argument(
+        "--columns", metavar="M,M", help="only these metrics, e.g. stoi,cer; see: v2sbench list metrics"
+    )
+    parser.add_argument(
+        "--protocols", action="store_true", help="instead: each system under every protocol it was scored under"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="write there; a table of one's own choice is else only printed"
+    )
 
 
 def run_table(args: argparse.Namespace) -> None:
-    """Scores -> results/tables/SPLIT.{md,csv,tex} and the same on the terminal."""
-    from v2sbench.card import load_params
-    from v2sbench.sheet import build
-    from v2sbench.tables import TABLES, console, write_tables
+    """Scores -> results/tables/SPLIT.{md,csv,tex} and the same on the terminal.
 
+    What the options choose is no table of the pipeline, so it is written only where --out says.
+    """
+    from v2sbench.card import load_params
+    from v2sbench.tables import TABLES
+
+    only, columns = _names(args.systems), _names(args.columns)
+    chosen = bool(args.base or only or columns or args.protocols)
+    out = args.out or (None if args.show or chosen else TABLES)
+    if args.show and args.out:
+        raise UseError("--show writes nothing, --out DIR does; give one of them")
+    if args.quiet and out is None:
+        raise UseError("--quiet writes and does not print, but this writes nothing; give --out DIR")
+    if args.protocols and (args.base or columns):
+        raise UseError("--protocols shows each protocol's own metrics and compares nothing; drop --base, --columns")
     for split in args.splits or load_params().v2a_splits:
-        table = build(split) if args.show else write_tables(split)
+        said, files = _spread(split, only, out) if args.protocols else _table(split, args.base, only, columns, out)
         if not args.quiet:
-            print(console(table), end="\n\n")
-        print(f"table: {TABLES / split}.md (and .csv, .tex)")
+            print(said, end="\n\n")
+        if out:
+            print(f"table: {out / split}{files}")
+        elif chosen:
+            print("table: nothing written; --out DIR writes it")
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    """Comma-separated names, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
+
+
+def _table(
+    split: str, base: str | None, only: tuple[str, ...], columns: tuple[str, ...], out: Path | None
+) -> tuple[str, str]:
+    """A split's table, written where `out` says; what it says, and which files."""
+    from v2sbench.sheet import build
+    from v2sbench.tables import console, save
+
+    table = build(split, base=base, only=only, columns=columns)
+    if out:
+        save(table, out)
+    return console(table), ".md (and .csv, .tex)"
+
+
+def _spread(split: str, only: tuple[str, ...], out: Path | None) -> tuple[str, str]:
+    """A split's systems under several protocols, written where `out` says; what it says, and which files."""
+    from v2sbench.spread import console, save, spread
+
+    found = spread(split, only=only)
+    if out:
+        save(found, out)
+    return console(found), ".protocols.md (and .csv)"
 
 
 def _gate_options(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +117,12 @@ def run_accept(args: argparse.Namespace) -> None:
 VERBS = {
     "table": Verb(
         summary="scores -> results/tables/SPLIT.{md,csv,tex}, reported numbers beside measured ones",
-        examples=("table demo-seen", "table --show"),
+        examples=(
+            "table demo-seen",
+            "table grid4-seen --base v2a-mel-s-speaker-tuned",
+            "table grid4-seen --systems mine,v2a-mel-s-speaker-tuned --columns stoi,wer --out my-tables",
+            "table grid4-seen --protocols",
+        ),
         options=_table_options,
         run=run_table,
     ),
