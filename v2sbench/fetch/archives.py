@@ -6,9 +6,7 @@ moment and run again: what lies there with the same bytes is passed over, what l
 
 from __future__ import annotations
 
-import bz2
 import gzip
-import lzma
 import os
 import shutil
 import stat
@@ -18,9 +16,8 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO
 
 from v2sbench.corpora.folder import LEFTOVERS
 from v2sbench.runtime import UseError
@@ -30,13 +27,7 @@ __all__ = ["MARGIN", "DamagedError", "check", "is_archive", "unpack"]
 MARGIN = 256 << 20
 """Bytes of the disk that are left free."""
 _CHUNK = 1 << 20
-_TAR: dict[str, Callable[[Path], Any]] = {
-    ".tar": partial(open, mode="rb"),
-    ".tar.gz": gzip.open,
-    ".tgz": gzip.open,
-    ".tar.bz2": bz2.open,
-    ".tar.xz": lzma.open,
-}
+_SUFFIXES = (".zip", ".tar.gz", ".tgz")
 
 
 class DamagedError(Exception):
@@ -54,7 +45,7 @@ class _Member:
 
 def is_archive(path: Path) -> bool:
     """Whether a file of that name is to be unpacked."""
-    return path.name.lower().endswith((".zip", *_TAR))
+    return path.name.lower().endswith(_SUFFIXES)
 
 
 def check(archive: Path, pause: Callable[[], None] = lambda: None) -> None:
@@ -68,13 +59,13 @@ def check(archive: Path, pause: Callable[[], None] = lambda: None) -> None:
                 while member.content.read(_CHUNK):
                     pause()
         else:
-            with _open_tar(archive) as handle:
+            with gzip.open(archive) as handle:
                 while handle.read(_CHUNK):
                     pause()
 
 
 def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None) -> dict[str, int]:
-    """Put the files of a zip or tar archive below `folder`; path relative to it -> bytes, of each.
+    """Put the files of a .zip or .tar.gz below `folder`; path relative to it -> bytes, of each.
 
     Leftovers of archive programs and hidden files are left out: every scan passes over them. pause: called between
     files. Raises DamagedError; UseError for a member that would leave the folder, that is a link or a device or is
@@ -97,7 +88,7 @@ def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None
 def _faults(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, lzma.LZMAError, zlib.error, EOFError) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise DamagedError(f"{archive.name} cannot be unpacked: {error}") from error
     except NotImplementedError as error:  # what zipfile says of a compression it does not know
         raise UseError(f"{archive} cannot be unpacked here: {error}") from error
@@ -105,11 +96,6 @@ def _faults(archive: Path) -> Iterator[None]:
 
 def _is_zip(archive: Path) -> bool:
     return archive.name.lower().endswith(".zip")
-
-
-def _open_tar(archive: Path) -> IO[bytes]:
-    opened: IO[bytes] = next(_TAR[suffix] for suffix in _TAR if archive.name.lower().endswith(suffix))(archive)
-    return opened
 
 
 def _members(archive: Path) -> Iterator[_Member]:
@@ -127,7 +113,7 @@ def _members(archive: Path) -> Iterator[_Member]:
                     with bundle.open(info) as content:
                         yield _Member(path, info.file_size, content)
         return
-    with _open_tar(archive) as handle, tarfile.open(fileobj=handle, mode="r|", bufsize=_CHUNK) as bundle:
+    with gzip.open(archive) as handle, tarfile.open(fileobj=handle, mode="r|", bufsize=_CHUNK) as bundle:
         while (entry := bundle.next()) is not None:
             path = _path(entry.name, archive)
             if not entry.isfile() and not entry.isdir():

@@ -1,11 +1,12 @@
 """One file over HTTP: gone on with where it was cut, begun anew where it changed, tried a bounded number of times.
 
     NAME.part     the bytes that are here so far
-    NAME.origin   JSON: the address, and the ETag or date by which the server knows the file they are of
+    NAME.origin   JSON: their address, and the ETag or date and the length of the file that they are of
 
 Nothing but the two files carries state, so a transfer may be killed at any moment. ``Range`` asks for the rest, and
-``If-Range`` for all of it should the file be another one by now. A server that ignores ``Range`` sends all of it, which
-replaces what was here. What the bytes are worth is for the digest to say, not for this module.
+``If-Range`` for all of it should the file be another one by now; a server without ETags and dates is held to the
+length. One that ignores ``Range`` sends all of it, which replaces what was here. What the bytes are worth is for the
+digest to say, not for this module.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from v2sbench import __version__
 from v2sbench.runtime import UseError, atomic
@@ -201,8 +202,8 @@ class _Transfer:
         self.best = self.have
         self.web.persist(self._attempt)
 
-    def _known(self) -> dict[str, str]:
-        """What is noted of the bytes that are here."""
+    def _known(self) -> dict[str, Any]:
+        """What is noted of the bytes that are here: url, validator ("" without one), total (None when unknown)."""
         try:
             told = json.loads(self.origin.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -228,11 +229,11 @@ class _Transfer:
 
     def _receive(self) -> bool:
         headers = {"Accept-Encoding": "identity"}
-        have, validator = self.have, self._known().get("validator", "")
-        if have:
+        have, known = self.have, self._known()
+        if have and (known.get("validator") or known.get("total")):
             headers["Range"] = f"bytes={have}-"
-            if validator:
-                headers["If-Range"] = validator
+            if known.get("validator"):
+                headers["If-Range"] = known["validator"]
         with self.web.ask(self.url, headers=headers) as response:
             if response.status_code == 416:
                 return self._after_the_end(response)
@@ -241,7 +242,7 @@ class _Transfer:
             if response.status_code == 200 and have:
                 self._clear()
             if not self.part.exists():  # the note first: bytes without one are never gone on with
-                note = {"url": self.url, "validator": _validator(response)}
+                note = {"url": self.url, "validator": _validator(response), "total": total}
                 with atomic(self.origin) as draft:
                     draft.write_text(json.dumps(note), encoding="utf-8")
             self._write(response, total)
@@ -256,10 +257,11 @@ class _Transfer:
         told: int | None = None
         if response.status_code == 206:
             match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-            if match is None or match[1] is None or int(match[1]) != self.have:
+            told = int(match[2]) if match is not None and match[2] != "*" else None
+            before = self._known().get("total")
+            if match is None or match[1] != str(self.have) or (before and told and before != told):
                 self._clear()
                 raise _Failed("the server sent other bytes than were asked for")
-            told = int(match[2]) if match[2] != "*" else None
         elif response.headers.get("Content-Length", "").isdigit():
             told = int(response.headers["Content-Length"])
         if response.headers.get("Content-Type", "").startswith("text/html"):
