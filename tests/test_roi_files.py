@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.marks import mean_landmarks, picture_of, turned
-from v2sbench import roi
+from v2sbench import media, roi
+from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES
 from v2sbench.roi import RoiError, files, landmarks
 from v2sbench.roi.files import read_landmarks
@@ -261,7 +262,7 @@ def test_other_suffixes_are_refused(tmp_path):
 
 # ---------------------------------------------------------------- at the film's own rate
 
-NTSC = np.minimum(np.floor(np.arange(75) / 25 * 30_000 / 1001 + 1e-6).astype(int), 89)
+SHOWN = np.floor(np.arange(75) / 25 * 30_000 / 1001).astype(int)
 """Which of 90 pictures at 29.97 a second each frame shows."""
 
 
@@ -272,21 +273,21 @@ def numbered(rows):
 
 @pytest.mark.parametrize("rows", [88, 89, 90, 91, 92])
 def test_landmarks_of_29_97_pictures_a_second(rows):
-    at25 = landmarks.at_frames(numbered(rows), 75, NTSC)
-    np.testing.assert_allclose(at25, numbered(92)[np.minimum(NTSC, rows - 1)])
+    at25 = landmarks.at_frames(numbered(rows), 75, SHOWN)
+    np.testing.assert_allclose(at25, numbered(92)[np.minimum(SHOWN, rows - 1)])
     assert len(landmarks.from_landmarks(at25, 75)) == 75
 
 
 @pytest.mark.parametrize("rows", [73, 75, 77])
 def test_landmarks_of_the_frames_stay(rows):
-    np.testing.assert_array_equal(landmarks.at_frames(numbered(rows), 75, NTSC), numbered(rows))
+    np.testing.assert_array_equal(landmarks.at_frames(numbered(rows), 75, SHOWN), numbered(rows))
     np.testing.assert_array_equal(landmarks.at_frames(numbered(rows), 75, None), numbered(rows))
 
 
 @pytest.mark.parametrize("rows", [60, 82, 100])
 def test_landmarks_of_another_film_are_refused(rows):
     with pytest.raises(RoiError, match=f"{rows} frames of landmarks for 75"):
-        landmarks.from_landmarks(landmarks.at_frames(numbered(rows), 75, NTSC), 75)
+        landmarks.from_landmarks(landmarks.at_frames(numbered(rows), 75, SHOWN), 75)
 
 
 def test_landmarks_of_a_damaged_film():
@@ -294,3 +295,21 @@ def test_landmarks_of_a_damaged_film():
     shown = np.sort(np.concatenate([np.arange(71), [20, 20, 20, 20]]))
     np.testing.assert_allclose(landmarks.at_frames(numbered(71), 75, shown), numbered(71)[shown])
     np.testing.assert_allclose(landmarks.at_frames(numbered(75), 75, shown), numbered(75))
+
+
+def test_a_film_at_29_97_with_landmarks_of_its_own(tmp_path):
+    """A disc that moves with its landmarks stays in the crop's middle; by rows taken as 25 a second it would not."""
+    marks = turned(mean_landmarks(), 1, 0, (60, 40)) + np.arange(60)[:, None, None] * [2, 0]
+    film = tmp_path / "film.mp4"
+    pictures = np.repeat(np.stack([picture_of(points, (160, 256)) for points in marks])[..., None], 3, axis=-1)
+    write_mp4(film, pictures, np.zeros(48_000, np.float32), NTSC)
+    np.save(tmp_path / "marks.npy", marks)
+    recording = media.decode(film)
+    assert recording.shown is not None
+    assert len(recording.frames) == 50
+    crops = roi.mouth_roi(recording.frames, landmarks=tmp_path / "marks.npy", shown=recording.shown)
+    for picture in crops[8:-8].astype(float):
+        bright = np.clip(picture - 128, 0, None)
+        assert bright.sum(axis=0) @ np.arange(96) / bright.sum() == pytest.approx(48, abs=1)
+    with pytest.raises(RoiError, match="60 frames of landmarks for 50 pictures"):
+        roi.mouth_roi(recording.frames, landmarks=tmp_path / "marks.npy")

@@ -238,7 +238,7 @@ def _payload(clip: Clip, roi: str) -> Outcome:
         return Outcome(clip=clip, reason="no-sound", detail=f"the loudest sample is {peak:.1e} of full scale")
     crops, face = io.BytesIO(), b""
     if pictures is not None:
-        warps = find_mouth(pictures, landmarks=clip.landmarks, provider=roi)
+        warps = find_mouth(pictures, landmarks=clip.landmarks, provider=roi, shown=recording.shown)
         np.save(crops, crop(pictures, warps))
         face = encode_still(face_still(pictures[frames // 2], warps[frames // 2]))
     return Outcome(

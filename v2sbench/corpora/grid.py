@@ -6,7 +6,7 @@ nearest ``sN`` folder is the speaker, its suffix is a video's:
     Sheffield   sN/video/mpg_6000/STEM.mpg   sN/video/STEM.mpg   sN/STEM.mpg     sN/align/STEM.align
     Zenodo      sN/STEM.mpg   sN/sN/STEM.mpg   alignments/sN/STEM.align   alignments/alignments/sN/STEM.align
     derived     .mp4 and .avi transcodes of either; any part of either
-    landmarks   landmarks/sN/STEM.npz, one (frames, 68, 2) array in pixels (not of the distribution)
+    landmarks   landmarks/sN/STEM.npz (or .npy, .pkl), one (frames, 68, 2) array in pixels (not of the distribution)
 
 The 25 kHz wav files beside them are end-pointed, so they do not run with the picture: the sound of the video is used.
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from v2sbench.corpora import Clip, Corpus, KnownList, Problem, Scan, Split, Subset
 from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
 from v2sbench.corpora.fakes import fake_grid
-from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, GRAMMAR, Word, fault_of, read_align, stem_of, stems, text_of
 from v2sbench.corpora.remote import Access, Remote
 
@@ -101,7 +101,7 @@ def scan(root: Path, *, speakers: Collection[str] | None = None, shared: bool = 
                 copies[speaker, stem].append(_Copy(speaker=speaker, stem=stem, file=file))
         elif file.suffix == ".align" and file.size:
             aligns[stem].setdefault(speaker or "", file.path)
-        elif file.suffix == ".npz" and file.size and speaker and "landmarks" in file.parts:
+        elif file.suffix in LANDMARK_SUFFIXES and file.size and speaker and "landmarks" in file.parts:
             landmarks[speaker, stem] = file.path
         elif match := _ARCHIVE.fullmatch(file.path.name):
             archives.append((match[1].lower(), file.path))

@@ -4,7 +4,7 @@
 
 500 words, 800-1,000 training clips of each, 50 for validation and 50 for test; 256x256, 25 fps, 29 pictures. The folder
 is the division, so the name of a clip holds it: ``ABOUT_test_00001/ABOUT_00001``. One's own landmarks may lie under
-landmarks/WORD/{train,val,test}/WORD_NNNNN.npz.
+landmarks/WORD/{train,val,test}/WORD_NNNNN.npz (or .npy, .pkl).
 
 Nobody knows who speaks in a clip. So every clip stands for a speaker of its own, and no other clip is ever taken for
 the same person's: a step that needs a second clip of the speaker refuses and says so.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
 from v2sbench.corpora.fakes_mp4 import fake_lrw
-from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 
 __all__ = ["CORPORA", "SECONDS", "Spoken", "read_word", "scan"]
@@ -82,7 +82,7 @@ def scan(root: Path) -> Scan:
                 copies[_id(file)].append(file)
         elif file.suffix == ".txt" and file.size:
             texts[file.path.with_suffix("")] = file.path
-        elif file.suffix == ".npz" and file.size and "landmarks" in file.parts and _fault(file) is None:
+        elif file.suffix in LANDMARK_SUFFIXES and file.size and "landmarks" in file.parts and _fault(file) is None:
             landmarks[_id(file)] = file.path
     clips: list[Clip] = []
     superseded: list[Path] = []

@@ -5,7 +5,7 @@
 
 Taken are the picture and the sound of the straight camera's MP4 (1920x1080, about 29.97 fps, put on 25 by time stamps);
 the other camera's clips are passed over. Phones come in HTK master label files, which `read_mlf` reads. One's own
-landmarks, landmarks/SPEAKER/STEM.npz, must be of pictures at 25 fps: those of 29.97 fps are refused by their number.
+landmarks, landmarks/SPEAKER/STEM.npz (or .npy, .pkl), are of the film's own pictures, or of its frames at 25 fps.
 
 Volunteer 30F is named 30M in some copies, and is 30F here. 27M, 35M and 53M are outside every split.
 """
@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
 from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
 from v2sbench.corpora.fakes_mp4 import fake_tcdtimit
-from v2sbench.corpora.folder import File, files
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import words_of
 
@@ -93,7 +93,7 @@ def scan(root: Path) -> Scan:
                 (copies if _camera_of(file.parts) == _CAMERA else others)[name].append(file)
         elif file.suffix == ".txt" and file.size:
             texts[file.path.with_suffix("")] = file.path
-        elif file.suffix == ".npz" and file.size and "landmarks" in file.parts:
+        elif file.suffix in LANDMARK_SUFFIXES and file.size and "landmarks" in file.parts:
             landmarks[name] = file.path
         elif file.path.name.lower() == f"{_CAMERA}.zip":
             archives.append(file)
