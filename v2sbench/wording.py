@@ -110,6 +110,21 @@ def grouped(table: Table) -> list[tuple[str, list[Row]]]:
     return [(title, members) for title, members in found if members]
 
 
+def best(table: Table) -> set[tuple[str, str]]:
+    """(system, metric) of the best number of each metric among variants and users' systems; ties as printed.
+
+    Empty for a metric that only one of them has. Systems under another protocol than the table's do not compete.
+    """
+    rows = [row for row in table.measured if row.group in ("variant", "system") and not _odd(table, row)]
+    found = set()
+    for metric in table.metrics:
+        shown = {row.system: float(number(metric, row.cells[metric].value)) for row in rows if metric in row.cells}
+        if len(shown) > 1:
+            top = max(shown.values()) if higher_is_better(metric) else min(shown.values())
+            found |= {(system, metric) for system, value in shown.items() if value == top}
+    return found
+
+
 def header(table: Table) -> list[str]:
     """Headings of the table for people."""
     metrics = [f"{label(metric)} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics]
@@ -162,11 +177,11 @@ def notes(table: Table) -> list[str]:
             found.append(f"§ {row.system} {said}.")
     for row in table.shown:
         found += _failures(table, row)
-    if table.marks:
+    if compared := sum(item.comparison is not None for item in table.marks):
         found.append(
             f"▲ ▼ Significantly better, worse than {table.base}: paired bootstrap over the utterances that both have, "
-            f"5 % level, p-values corrected by Holm over these {sum(bool(item.comparison) for item in table.marks)} "
-            "comparisons. No mark: inconclusive, not comparable, or a ceiling, floor or reported number."
+            f"5 % level, p-values corrected by Holm over these {compared} comparisons. No mark: inconclusive, not "
+            "comparable, or a ceiling, floor or reported number."
         )
     return found
 
