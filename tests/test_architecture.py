@@ -10,11 +10,11 @@ import pytest
 from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
-    "runtime", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "fetch", "roi", "lines", "shards", "shardwriter", "drafts", "splits",
-    "clips", "doctor", "dsp", "pictures", "identity", "nets", "vocoders", "adversary", "spectral", "batches",
+    "runtime", "pool", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "fetch", "roi", "lines", "shards",
+    "shardwriter", "drafts", "splits", "clips", "doctor", "dsp", "pictures", "identity", "nets", "vocoders", "adversary", "spectral", "batches",
     "objectives", "train", "synthesis", "asr", "mos", "stoi", "cepstra", "metrics", "folders", "ledger",
-    "scoring", "stats", "results", "reported", "rows", "paired", "claims", "sheet", "wording", "tables", "spread",
-    "sweeps", "gate", "cli", "__main__",
+    "transcripts", "scoring", "stats", "results", "reported", "rows", "paired", "claims", "sheet", "wording", "tables", "spread",
+    "sweeps", "report", "gate", "cli", "__main__",
 )  # fmt: skip
 """A module or package imports only from what stands to its left, and from its own package."""
 LONGEST = 400

@@ -12,18 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
-from v2sbench import asr
-from v2sbench.asr import (
-    NORMALISERS,
-    RATE,
-    RECOGNISERS,
-    GridGrammar,
-    Whisper,
-    are_grid,
-    grid_jsgf,
-    normalise,
-    recogniser,
-)
+from v2sbench.asr import NORMALISERS, RATE, RECOGNISERS, are_grid, kinds, normalise, recogniser, sphinx
+from v2sbench.asr.sphinx import GridGrammar, WordsGrammar, grid_jsgf, words_of
+from v2sbench.asr.whisper import Whisper
 from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of, text_of
 from v2sbench.runtime import UseError, sha256_file
 
@@ -124,9 +115,9 @@ def test_wrong_recognisers(spec, says):
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
     def missing(name):
-        raise asr.metadata.PackageNotFoundError(name)
+        raise kinds.metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(asr.metadata, "version", missing)
+    monkeypatch.setattr(kinds.metadata, "version", missing)
     with pytest.raises(UseError, match=r"pip install 'v2sbench\[demo\]'"):
         GridGrammar()
     with pytest.raises(UseError, match=r"pip install 'v2sbench\[whisper\]'"):
@@ -176,7 +167,7 @@ def test_next_to_nothing_is_no_crash(grammar, samples):
 
 def test_its_id_says_version_and_options(grammar, monkeypatch):
     assert grammar.id.startswith("grid-grammar/pocketsphinx-5.")
-    monkeypatch.setattr(asr, "RATE", 8_000)
+    monkeypatch.setattr(sphinx, "RATE", 8_000)
     assert GridGrammar().id != grammar.id
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench.ledger import Journal, meta_path, read_scores, write_meta
+from v2sbench.ledger import Journal, iter_scores, meta_path, read_scores, write_meta
 from v2sbench.runtime import UseError
 
 
@@ -18,8 +18,8 @@ def test_a_journal_torn_anywhere_yields_whole_lines(tmp_path_factory, cut):
     lines = [{"clip": f"s1/{index}", "status": "ok", "key": "k", "stoi": 0.5} for index in range(4)]
     text = "".join(json.dumps(line) + "\n" for line in lines).encode()
     out.with_name("a.jsonl.part").write_bytes(text[:cut])
-    held = Journal(out, lambda clip: "k").lines
-    assert list(held.values()) == lines[: len(held)]
+    held = Journal(out, lambda clip: "k")
+    assert [held.line(line["clip"]) for line in lines if held.knows(line["clip"])] == lines[: len(held)]
     assert len(held) >= text[:cut].count(b"\n")
 
 
@@ -38,11 +38,11 @@ def test_a_pending_line_waits_until_it_is_finished(tmp_path):
         journal.add(line | {"pending": True})
     again = Journal(out, lambda clip: "k")
     assert list(again.pending) == ["a"]
-    assert not again.lines
+    assert not len(again)
     with again:
         again.add(line)
     assert not again.pending
-    assert again.finish(["a"]) == [line]
+    again.finish(["a"])
     assert read_scores(out) == [line]
     assert [path.name for path in out.parent.iterdir()] == ["a.jsonl"]
 
@@ -50,8 +50,24 @@ def test_a_pending_line_waits_until_it_is_finished(tmp_path):
 def test_a_line_whose_key_holds_no_more_is_dropped(tmp_path):
     out = tmp_path / "a.jsonl"
     out.write_text('{"clip": "a", "status": "ok", "key": "old"}\n{"clip": "b", "status": "ok", "key": "k"}\n')
-    assert list(Journal(out, lambda clip: "k").lines) == ["b"]
-    assert not Journal(out, lambda clip: None).lines
+    held = Journal(out, lambda clip: "k")
+    assert (held.knows("a"), held.knows("b"), len(held)) == (False, True, 1)
+    assert not len(Journal(out, lambda clip: None))
+
+
+def test_lines_of_other_files_are_taken_over_when_they_hold(tmp_path):
+    other, out = tmp_path / "other.jsonl", tmp_path / "a.jsonl"
+    other.write_text(
+        '{"clip": "a", "status": "ok", "key": "k", "stoi": 1}\n{"clip": "b", "status": "ok", "key": "x"}\n'
+    )
+    before = other.read_bytes()
+    with Journal(out, lambda clip: "k", [other, tmp_path / "none.jsonl"]) as journal:
+        assert journal.knows("a")
+        assert not journal.knows("b")
+        journal.add({"clip": "b", "status": "ok", "key": "k", "stoi": 2})
+        journal.finish(["a", "b"])
+    assert [line["stoi"] for line in iter_scores(out)] == [1, 2]
+    assert other.read_bytes() == before
 
 
 def test_a_closed_journal_takes_nothing(tmp_path):

@@ -13,14 +13,14 @@ import pytest
 import soundfile
 
 from tests.voices import folders, noisy, voice
-from v2sbench import asr, ledger, scoring
+from v2sbench import asr
 from v2sbench.asr import Backend, recogniser
 from v2sbench.folders import clips_of
 from v2sbench.ledger import meta_path, read_scores
-from v2sbench.metrics import METRICS, PROTOCOLS
+from v2sbench.metrics import METRICS, Column
 from v2sbench.pcm import write_wav
 from v2sbench.runtime import UseError
-from v2sbench.scoring import Summary, score
+from v2sbench.scoring import Summary, run, score
 
 TEXT = "bin blue at f two now"
 FAST = ("stoi", "estoi")
@@ -54,8 +54,8 @@ def test_a_line_a_clip(two):
         assert line["text"] == TEXT
         assert "errors" not in line
     assert summary.statuses == {"ok": 3}
-    assert set(summary.failed.values()) == {0}
-    assert summary.means["stoi"] == pytest.approx(np.mean([line["stoi"] for line in lines]))
+    assert {cell.n_failed for cell in summary.columns.values()} == {0}
+    assert summary.columns["stoi"].value == pytest.approx(np.mean([line["stoi"] for line in lines]))
     assert not list(out.parent.glob("*.part"))
     assert read_scores(out) == lines
 
@@ -76,8 +76,8 @@ def test_what_is_true_of_every_line_stands_beside(two):
 def test_same_audio_is_the_ceiling(two):
     _, refs, clips, out = two
     summary = score(refs, refs, clips, None, out, asr=None)
-    assert summary.means["pesq_wb"] > 4.6
-    assert summary.means["stoi"] == pytest.approx(1)
+    assert summary.columns["pesq_wb"].value > 4.6
+    assert summary.columns["stoi"].value == pytest.approx(1)
 
 
 # ---------------------------------------------------------------- bad audio
@@ -122,7 +122,7 @@ def test_bad_audio_is_a_status_and_the_run_goes_on(two, kind, side):
     assert (good["status"], bad["status"], other["status"]) == ("ok", status, "ok")
     assert not set(bad) & {"pesq_wb", "pesq_nb8", "stoi", "estoi"}
     assert {bad["errors"][name] for name in ("pesq_wb", "pesq_nb8", "stoi", "estoi")} == {status}
-    assert summary.failed["stoi"] == 1
+    assert summary.columns["stoi"].n_failed == 1
     assert summary.statuses == {"ok": 2, status: 1}
     assert f"1 {status}" in str(summary)
     if side == "reference":
@@ -156,7 +156,7 @@ def test_one_failed_metric_is_partial(tmp_path):
     assert line["status"] == "partial"
     assert line["errors"] == {"stoi": "too-short", "estoi": "too-short"}
     assert "pesq_wb" in line
-    assert "stoi" not in summary.means
+    assert summary.columns["stoi"].value is None
 
 
 def test_files_that_no_clip_asked_for_are_counted(two):
@@ -200,8 +200,8 @@ def test_wrong_use_writes_nothing(two, options, says):
 def counted(monkeypatch):
     """Clips that were really scored."""
     done = []
-    original = scoring.score_clip
-    monkeypatch.setattr(scoring, "score_clip", lambda task: done.append(task.clip) or original(task))
+    original = run.score_clip
+    monkeypatch.setattr(run, "score_clip", lambda task: done.append(task.clip) or original(task))
     return done
 
 
@@ -253,17 +253,20 @@ def test_a_killed_run_is_taken_up(tmp_path):
     """SIGKILL in the middle: what the journal holds is kept, and the end is that of an undisturbed run."""
     wavs, refs = folders(tmp_path, 10, seconds=2.0)
     program = (
-        "import sys; from pathlib import Path; from v2sbench.scoring import *; a, b, c = map(Path, sys.argv[1:]);"
+        "import sys; from pathlib import Path; from v2sbench.scoring import score; from v2sbench.folders import clips_of;"
+        "a, b, c = map(Path, sys.argv[1:]);"
         "print(score(a, b, clips_of(b), None, c, jobs=1))"
     )
     out = tmp_path / "mine.jsonl"
     part = tmp_path / "mine.jsonl.part"
-    run = subprocess.Popen([sys.executable, "-c", program, str(wavs), str(refs), str(out)], stderr=subprocess.DEVNULL)
+    killed = subprocess.Popen(
+        [sys.executable, "-c", program, str(wavs), str(refs), str(out)], stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (part.exists() and part.read_bytes().count(b"\n") >= 2):
         time.sleep(0.005)
-    run.kill()
-    run.wait()
+    killed.kill()
+    killed.wait()
     assert not out.exists()
     held = part.read_bytes().count(b"\n")
     assert 2 <= held < 10
@@ -329,7 +332,7 @@ def test_a_batch_recogniser_hears_16_khz_in_this_process(two, parrot):
     wavs, refs, clips, out = two
     summary = score(wavs, refs, clips, dict.fromkeys(clips, TEXT), out, asr="parrot")
     assert parrot.heard == [16_000] * 3
-    assert summary.means["wer"] == pytest.approx(100 / 6)
+    assert summary.columns["wer"].value == pytest.approx(100 / 6)
     assert summary.asr == "parrot/1+grid-strict-v1"
     assert {line["hyp"] for line in lines_of(out)} == {"Bin blue at F2, soon!"}
 
@@ -370,19 +373,21 @@ def test_transcripts_are_taken_up_too(two, parrot, counted):
 
 
 def test_summary_is_readable(tmp_path):
+    good = Column(value=0.5, n=3, n_failed=1, floored=0.4, unit="")
+    none = Column(value=None, n=0, n_failed=4, floored=None, unit="%", note="no clip has a value")
+    stopped = Column(value=None, n=3, n_failed=1, floored=None, unit="", note="the program behind x stops: s1/a")
     text = str(
         Summary(
-            out=tmp_path / "a.jsonl", system="mine", clips=4, kept=1, statuses={"ok": 3, "missing": 1},
-            failed={"stoi": 1, "wer": 4}, means={"stoi": 0.5}, unused=0, asr="grid-grammar/x+grid-strict-v1",
+            out=tmp_path / "a.jsonl", system="mine", protocol="v2sbench-1", clips=4, kept=1,
+            statuses={"ok": 2, "missing": 2}, columns={"stoi": good, "wer": none, "pesq_wb": stopped}, unused=0,
+            asr="grid-grammar/x+grid-strict-v1", missing=("s1/a",), warnings=("they are the same",),
         )
     )  # fmt: skip
     assert "4 clips of mine, 1 kept" in text
     assert "STOI                0.500  n 3, failed 1" in text
-    assert "WER %                   -  n 0, failed 4" in text
+    assert "WER %                   -  n 0, failed 4\n" in text
+    assert "PESQ-WB                 -  n 3, failed 1 (the program behind x stops: s1/a)" in text
     assert "recogniser grid-grammar/x+grid-strict-v1" in text
-    assert "not ok: 1 missing" in text
-
-
-def test_names_are_shared_between_the_modules():
-    assert scoring.read_scores is ledger.read_scores
-    assert set(PROTOCOLS["v2sbench-1"].metrics) <= set(METRICS)
+    assert "not ok: 2 missing" in text
+    assert "missing: s1/a and 1 more" in text
+    assert "WARNING: they are the same" in text

@@ -89,9 +89,9 @@ def _protocols() -> Listing:
 
 
 def _recognisers() -> Listing:
-    from v2sbench.asr import RECOGNISERS
+    from v2sbench.asr import recognisers
 
-    return ["recogniser", "what it is"], [[name, item.description] for name, item in RECOGNISERS.items()]
+    return ["recogniser", "what it is"], [[name, item.description] for name, item in recognisers().items()]
 
 
 LISTS: dict[str, Callable[[], Listing]] = {
