@@ -1,16 +1,6 @@
 """Writes models/README.md, what every card builds and where its values are from: `python docs/models.py [--check]`.
 
-A comment behind each value of a card says where the value is from, or why it is no hyperparameter:
-
-    # primary: why     read in the paper's abstract or in released code
-    # secondary: why   quoted by someone who had the paper's text
-    # assumed: why     from the group's other work or from common practice
-    # unused: why      belongs to a part that this variant does not have
-    # neutral: why     changes no weight: logs, speed
-    # as above         the comment of the line above holds here too
-
-Keys that only say which variant it is (`base`, `family`, `source`, `init`, `freeze`) need none. A semicolon divides
-two comments on one line.
+The grades of the values (primary, secondary, assumed, ...) are told in v2sbench/card/grades.py.
 """
 
 from __future__ import annotations
@@ -18,7 +8,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -26,6 +15,7 @@ import torch
 
 from v2sbench.adversary import Discriminator
 from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card
+from v2sbench.card.grades import Value, read_values
 from v2sbench.media import FPS, SAMPLES_PER_FRAME
 from v2sbench.nets.cost import costs_of, multiply_adds, parameters
 
@@ -33,56 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "models"
 OUT = FOLDER / "README.md"
 
-GRADES = ("primary", "secondary", "assumed", "unused", "neutral")
-VARIANT = ("base", "family", "source", "init", "freeze")
-LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# (?P<comment>.+))?")
-REASON = re.compile(rf"({'|'.join(GRADES)}): (.+)")
 MODULES = ("encoder", "identity", "temporal", "decoder")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Value:
-    """A value that a card's own file sets."""
-
-    card: str
-    """Name of the card."""
-    key: str
-    """Dotted key, e.g. `arch.mel.hop`."""
-    text: str
-    """The value as the file has it."""
-    reasons: tuple[tuple[str, str], ...]
-    """(grade, why) pairs; none only for keys of VARIANT."""
-
-
-def read_values(name: str, folder: Path = FOLDER) -> list[Value]:
-    """Values of a card's own file, in its order; ValueError names the line whose value has no reason."""
-    values: list[Value] = []
-    path: list[str] = []
-    above: str | None = None
-    for number, line in enumerate((folder / f"{name}.yaml").read_text(encoding="utf-8").splitlines(), start=1):
-        where = f"models/{name}.yaml:{number}"
-        if not line.strip() or line.startswith("#"):
-            continue
-        match = LINE.fullmatch(line)
-        if match is None or len(match["indent"]) > 2 * len(path) or len(match["indent"]) % 2:
-            raise ValueError(f"{where}: not `key: value  # grade: why`, two spaces a level: {line!r}")
-        path = [*path[: len(match["indent"]) // 2], match["key"]]
-        text = match["value"].strip()
-        if not text:  # a section
-            continue
-        comment = above if match["comment"] == "as above" else match["comment"]
-        reasons = tuple(map(_reason, re.split(rf"; (?=(?:{'|'.join(GRADES)}):)", comment))) if comment else ()
-        if not all(reasons) or not (reasons or path[-1] in VARIANT):
-            raise ValueError(f"{where}: {'.'.join(path)} needs a comment `# {', '.join(GRADES)}: why` or `# as above`")
-        values.append(Value(card=name, key=".".join(path), text=text, reasons=reasons))
-        above = comment
-    return values
-
-
-def _reason(text: str) -> tuple[str, str]:
-    """`assumed: why` -> ("assumed", "why"); () when no grade leads it."""
-    match = REASON.fullmatch(text)
-    return (match[1], match[2].strip()) if match and not match[2].startswith("as above") else ()  # type: ignore[return-value]
 
 
 def description(name: str, folder: Path = FOLDER) -> str:
@@ -218,7 +159,7 @@ def page() -> str:
     """The whole of models/README.md."""
     names = list_cards(FOLDER)
     cards = [load_card(name, folder=FOLDER) for name in names]
-    values = [value for name in names for value in read_values(name)]
+    values = [value for name in names for value in read_values(name, FOLDER)]
     sizes, rates = networks(cards)
     chains = [
         [f"`{name}`", description(name), " < ".join(f"`{link}`" for link in card_chain(name, FOLDER)[1:2])]

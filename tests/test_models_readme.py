@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from docs.models import GRADES, VARIANT, description, read_values
+from docs.models import description
 from tests.imports import ROOT
 from tests.small_wave import small_variant
 from v2sbench.adversary import Discriminator
 from v2sbench.card import Adversary, DecoderArch, TemporalArch, WaveArch, list_cards, load_card, read_yaml
+from v2sbench.card.grades import GRADES, VARIANT, read_values
 from v2sbench.nets.cost import costs_of, multiply_adds, parameters
 from v2sbench.nets.mel_decoder import Attention, rotary
 from v2sbench.nets.model import build_model

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from v2sbench import __version__
-from v2sbench.cli import doctor, fetch, lists, reported, scores, stages, sweep, tables
+from v2sbench.cli import doctor, fetch, lists, report, reported, scores, stages, sweep, tables
 from v2sbench.cli.parser import Parser, Verb
 from v2sbench.runtime import CheckError, UseError, choose
 
@@ -28,6 +28,7 @@ VERBS: dict[str, Verb] = {
     **stages.VERBS,
     **scores.VERBS,
     **tables.VERBS,
+    **report.VERBS,
     **reported.VERBS,
     **sweep.VERBS,
 }

@@ -1,0 +1,160 @@
+"""The listening page's material: which clips, and each clip's crops, sound and spectrograms as data URIs.
+
+    scores of the variants -> best, median and worst utterance of each -> Exhibit a clip
+    Exhibit: mouth crops as one JPEG of tiles, and a Sample a system: FLAC, log-mel PNG, scores, transcript
+
+Everything is small and of one file: tiles because no codec of video is understood everywhere, FLAC because every
+browser plays it and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from v2sbench.media import RATE, encode_flac, read_wav
+from v2sbench.pictures import SPAN, log_mel
+from v2sbench.report.breakdown import utterances
+from v2sbench.results import Measured, Variant
+from v2sbench.runtime import UseError
+from v2sbench.shards import Clips
+
+__all__ = ["TILES", "Exhibit", "Pick", "Sample", "audio_of", "exhibit", "pick"]
+
+TILES = 10
+"""Crops side by side in the JPEG of tiles."""
+QUALITY = 70
+"""Of that JPEG, in percent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """A clip to listen to, and why."""
+
+    clip: str
+    """Its id."""
+    why: tuple[str, ...]
+    """`best of v2a-..., v2a-...`, one a place in the ranking."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """One system's rendering of one clip."""
+
+    system: str
+    """Which."""
+    audio: str
+    """FLAC as a data URI."""
+    mel: str
+    """Log-mel spectrogram as a PNG data URI, low bands at the bottom."""
+    seconds: float
+    """Length."""
+    line: Mapping[str, object]
+    """Its stored scores; empty when it was not scored."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """One clip of the listening page."""
+
+    pick: Pick
+    """Which and why."""
+    text: str
+    """What is said, empty when unknown."""
+    frames: int
+    """Video frames, 25 a second; 0 without a picture."""
+    tiles: str
+    """Mouth crops, TILES in a row, as a JPEG data URI; empty without a picture."""
+    samples: tuple[Sample, ...]
+    """A system each, those that have audio of this clip."""
+
+
+def pick(systems: Mapping[str, Measured], metric: str, clips: Sequence[str], count: int) -> list[Pick]:
+    """At most `count` clips: best, median and worst utterance by `metric` of each variant, best variants first.
+
+    A split without a variant takes its users' systems. A higher score must be better in `metric`. Ties go by clip id.
+    """
+    chosen = {name: scores for name, scores in systems.items() if Variant.of(name)} or dict(systems)
+    spread = {name: utterances(scores, metric, clips) for name, scores in chosen.items()}
+    ranked = sorted((name for name in spread if spread[name]),
+                    key=lambda name: (-float(np.mean(list(spread[name].values()))), name))  # fmt: skip
+    reasons: dict[str, dict[str, list[str]]] = {}
+    for name in ranked:
+        order = sorted(spread[name], key=lambda clip: (-spread[name][clip], clip))
+        for word, place in (("best", 0), ("median", len(order) // 2), ("worst", -1)):
+            clip = order[place]
+            if clip in reasons or len(reasons) < count:
+                reasons.setdefault(clip, {}).setdefault(word, []).append(name)
+    return [
+        Pick(clip=clip, why=tuple(f"{word} of {', '.join(names)}" for word, names in why.items()))
+        for clip, why in reasons.items()
+    ]
+
+
+def audio_of(folders: Mapping[str, Path], clip: str) -> dict[str, Path]:
+    """System -> its file of the clip, for the systems that have one; both ways of naming a file are known."""
+    from v2sbench.folders import locate
+
+    found = {name: locate(folder, [clip])[clip] for name, folder in folders.items()}
+    return {name: path for name, path in found.items() if path is not None}
+
+
+def exhibit(chosen: Pick, clips: Clips | None, folders: Mapping[str, Path], systems: Mapping[str, Measured]) -> Exhibit:
+    """All that the page needs of one clip. UseError when no system has audio of it, or a file cannot be read."""
+    clip = chosen.clip
+    files = audio_of(folders, clip)
+    if not files:
+        raise UseError(f"no audio of {clip} under {', '.join(str(folder) for folder in folders.values())}")
+    samples = []
+    for name, path in files.items():
+        wave, _ = read_wav(path, RATE)
+        line = systems[name].lines.get(clip, {}) if name in systems else {}
+        samples.append(
+            Sample(
+                system=name,
+                audio=_uri("audio/flac", encode_flac(wave)),
+                mel=_uri("image/png", _picture(log_mel(path))),
+                seconds=len(wave) / RATE,
+                line=line,
+            )
+        )
+    crops = clips.roi(clip) if clips is not None and clip in clips and clips.entry(clip).video else None
+    texts = (str(sample.line["text"]) for sample in samples if sample.line.get("text"))
+    return Exhibit(
+        pick=chosen,
+        text=next(texts, ""),
+        frames=0 if crops is None else len(crops),
+        tiles="" if crops is None else _uri("image/jpeg", _tiles(crops)),
+        samples=tuple(samples),
+    )
+
+
+def _uri(kind: str, data: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _tiles(crops: NDArray[np.uint8]) -> bytes:
+    """(F, 96, 96) -> JPEG of all crops, TILES in a row, in reading order."""
+    frames, height, width = crops.shape
+    rows = -(-frames // TILES)
+    sheet = np.zeros((rows * TILES, height, width), np.uint8)
+    sheet[:frames] = crops
+    sheet = sheet.reshape(rows, TILES, height, width).transpose(0, 2, 1, 3).reshape(rows * height, TILES * width)
+    done, data = cv2.imencode(".jpg", sheet, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    assert done
+    return bytes(data)
+
+
+def _picture(mel: NDArray[np.float32]) -> bytes:
+    """(M, bands) log10 magnitudes -> PNG (bands, M), the colours over `pictures.SPAN`."""
+    share = np.clip((mel.T[::-1] - SPAN[0]) / (SPAN[1] - SPAN[0]), 0, 1)
+    colours = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_MAGMA)
+    done, data = cv2.imencode(".png", colours, [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    assert done
+    return bytes(data)
