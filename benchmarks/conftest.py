@@ -1,6 +1,8 @@
 """Options of the harness, and the one table that its tests share.
 
-    pytest benchmarks/ --split S [--variant V] [--system NAME=WAVDIR] [--accept [--why REASON]]
+    pytest benchmarks/ --split S [--variant V] [--system NAME=WAVDIR ...] [--accept [--why REASON]]
+
+The first --system is the base: the table marks which variants and other systems differ from it significantly.
 
 Everything the command names is looked for before anything runs; what is missing ends the run with one line that says
 which command makes it. Scoring goes through the command line's own verb, so that the numbers are the pipeline's.
@@ -8,6 +10,7 @@ which command makes it. Scoring goes through the command line's own verb, so tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,7 +61,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--variant", metavar="V", action="append", default=[], help="this variant must be there")
     group.addoption(
         "--system", metavar="NAME=WAVDIR", action="append", default=[],
-        help="score a system of your own: WAVDIR/<speaker>/<clip>.wav or WAVDIR/<clip>.wav",
+        help="score a system of your own: WAVDIR/<speaker>/<clip>.wav or WAVDIR/<clip>.wav; several in one table",
     )  # fmt: skip
     group.addoption("--accept", action="store_true", help="make the measured table the baseline instead of comparing")
     group.addoption("--why", metavar="REASON", default="no reason given", help="with --accept: stands in the baseline")
@@ -97,7 +100,7 @@ def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
     try:
         for command in commands(plan):
             cli.run(command)
-        found = write_tables(plan.split)
+        found = write_tables(plan.split, base=next(iter(plan.systems), None))
     except (UseError, CheckError) as error:
         pytest.fail(f"v2sbench: {error}", pytrace=False)
     pytestconfig.stash[TABLE] = found
@@ -139,7 +142,7 @@ def checked(config: Options) -> Plan | None:
     plan = Plan(
         split=split,
         variants=tuple(config.getoption("--variant")),
-        systems=dict(_system(text) for text in config.getoption("--system")),
+        systems=_systems(config.getoption("--system")),
         accept=config.getoption("--accept"),
         why=config.getoption("--why"),
     )
@@ -160,6 +163,17 @@ def checked(config: Options) -> Plan | None:
                 f"{variant} has no weights for {split}; run: v2sbench train {variant} --split {split} && {todo}"
             )  # fmt: skip
     return plan
+
+
+def _systems(texts: Sequence[str]) -> dict[str, Path]:
+    """Every NAME=WAVDIR, in the order given; UseError when two have one name."""
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, folder = _system(text)
+        if name in found:
+            raise UseError(f"--system {name!r} is given twice, {found[name]} and {folder}; give each a name of its own")
+        found[name] = folder
+    return found
 
 
 def _system(text: str) -> tuple[str, Path]:

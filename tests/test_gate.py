@@ -9,7 +9,7 @@ import pytest
 
 from tests import fake_scores
 from v2sbench import gate, sheet
-from v2sbench.gate import TOLERANCES, accept, changes, read_baseline, report
+from v2sbench.gate import DEFAULT_TOLERANCE, accept, changes, read_baseline, report
 from v2sbench.runtime import CheckError, UseError
 from v2sbench.sheet import Table
 
@@ -83,7 +83,7 @@ def test_the_tolerance_holds_on_both_sides(
 ) -> None:
     lines = fake_scores.scores(0.6, 8, 2)
     for line in lines:
-        line["stoi"] += sign * share * TOLERANCES["stoi"]
+        line["stoi"] += sign * share * DEFAULT_TOLERANCE
     fake_scores.write(measured / "s", TUNED, lines, vocoder="griffin-lim")
     found = changes("s", table=table_of(measured), baseline=baseline)
     assert [change.kind for change in found] == ([("better" if sign > 0 else "worse")] if moved else [])

@@ -103,6 +103,10 @@ def test_whoever_names_a_variant_needs_no_other(tree: Path) -> None:
         (["--split", SPLIT, "--system", "mine"], "must be NAME=WAVDIR, not 'mine'"),
         (["--split", SPLIT, "--system", "noise=results"], "name of a system of the suite"),
         (["--split", SPLIT, "--system", "mine=nowhere"], "no folder nowhere"),
+        (
+            ["--split", SPLIT, "--system", "mine=results", "--system", "mine=benchmarks"],
+            "--system 'mine' is given twice, results and benchmarks",
+        ),
         (["--split", SPLIT, "--system", "mine=results"], f"v2sbench synth ground-truth --split {SPLIT}"),
         (["--split", "grid4-seen"], "v2sbench split grid4-seen"),
         (["--variant", "v2a-mel-s-speaker-tuned"], "--variant needs --split"),
@@ -115,6 +119,21 @@ def test_what_is_missing_or_misspelt_is_said(
     monkeypatch.chdir(tree)
     with pytest.raises(UseError, match=re.escape(said)):
         checked(Options(options))
+
+
+def test_several_systems_are_compared_with_the_first(tree: Path) -> None:
+    """Scores that are there already, since no audio is: the folders are named and hold nothing to score."""
+    folder = tree / "results/measured" / SPLIT
+    for name, level, seed in (("ours", 0.7, 11), ("mine", 0.55, 12)):
+        fake_scores.write(folder, name, fake_scores.scores(level, 40, seed), vocoder="")
+        (tree / f"{name}-wavs").mkdir()
+    (tree / "audio" / SPLIT / "ground-truth").mkdir(parents=True)
+    (tree / "plugin.py").write_text("import benchmarks.conftest as it\nit.commands = lambda plan: []\n", "utf-8")
+    done = harness(tree, "-p", "plugin", "--split", SPLIT, "--system", "ours=ours-wavs", "--system", "mine=mine-wavs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"WER % +mine +ours +\+.* worse", done.stdout)
+    assert "Significantly better, worse than ours" in done.stdout
+    assert "▼" in (tree / f"results/tables/{SPLIT}.md").read_text(encoding="utf-8")
 
 
 def test_a_mistake_ends_the_run_with_one_line(tree: Path) -> None:

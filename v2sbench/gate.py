@@ -28,18 +28,27 @@ from v2sbench.runtime import CheckError, UseError, atomic
 from v2sbench.sheet import Table, precise
 
 BASELINE = Path("results/baseline")
-TOLERANCES: Mapping[str, float] = MappingProxyType(
-    {"pesq_wb": 0.02, "pesq_nb": 0.02, "pesq_nb8": 0.02, "stoi": 0.005, "estoi": 0.005, "wer": 0.5}
-)
-"""How far a mean may move, either way, in the metric's own unit (WER: percentage points), before it is a change:
-several times what another processor's rounding moves on the same audio."""
+TOLERANCES: Mapping[str, float] = MappingProxyType({"MOS-LQO": 0.02, "raw MOS": 0.02, "%": 0.5, "dB": 0.02})
+"""Unit -> how far a mean may move, either way, before it is a change: several times what another processor's rounding
+moves on the same audio."""
 DEFAULT_TOLERANCE = 0.005
-"""Tolerance of a metric that has none of its own."""
+"""Tolerance of a metric of any other unit, such as STOI."""
 FIELDS = ("system", "metric", "value", "n", "n_failed")
 
 Kind = Literal["worse", "better", "n changed", "missing"]
 
-__all__ = ["BASELINE", "TOLERANCES", "Baseline", "Change", "accept", "changes", "gate", "read_baseline", "report"]
+__all__ = [
+    "BASELINE",
+    "DEFAULT_TOLERANCE",
+    "TOLERANCES",
+    "Baseline",
+    "Change",
+    "accept",
+    "changes",
+    "gate",
+    "read_baseline",
+    "report",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +133,7 @@ def changes(split: str, *, table: Table | None = None, baseline: Path = BASELINE
         if (cell.n, cell.n_failed) != (n, n_failed):
             before, now = (f"n {kept}, failed {lost}" for kept, lost in ((n, n_failed), (cell.n, cell.n_failed)))
             found.append(Change(system=system, metric=metric, kind="n changed", before=before, now=now))
-        if abs(cell.value - value) > TOLERANCES.get(metric, DEFAULT_TOLERANCE):
+        if abs(cell.value - value) > TOLERANCES.get(METRICS[metric].unit, DEFAULT_TOLERANCE):
             kind: Kind = "better" if (cell.value > value) == METRICS[metric].higher_is_better else "worse"
             found.append(
                 Change(system=system, metric=metric, kind=kind, before=precise(value), now=precise(cell.value))
