@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -151,3 +152,54 @@ def test_a_cover_is_no_picture(tmp_path):
     np.testing.assert_array_equal(media.read_audio(tmp_path / "a.mp3"), media.read_audio(tmp_path / "b.mp3"))
     with pytest.raises(MediaError, match="no-video"):
         decode(tmp_path / "a.mp3")
+
+
+# ---------------------------------------------------------------- Vorbis
+
+
+@pytest.fixture(scope="module")
+def clicks(tmp_path_factory):
+    """Ogg Vorbis whose blocks are short and long by turns, and what libvorbis itself makes of it."""
+    path = tmp_path_factory.mktemp("clicks") / "a.ogg"
+    wave = 0.02 * speech(30, 44_100)
+    draw = np.random.default_rng(3)
+    for at in draw.integers(0, len(wave) - 500, 90):
+        wave[at : at + 400] += 0.6 * np.hanning(400) * draw.standard_normal(400)
+    with soundfile.SoundFile(path, "w", 44_100, 1, format="OGG", subtype="VORBIS") as file:
+        for start in range(0, len(wave), 44_100):
+            file.write(wave[start : start + 44_100])
+    return path, soundfile.read(path, dtype="float32")[0]
+
+
+def test_vorbis_is_counted_where_its_stamps_err(clicks):
+    path, meant = clicks
+    with av.open(str(path)) as container:
+        frames = [(frame.pts, frame.samples) for frame in container.decode(audio=0)]
+    wrong = sum(a + samples != b for (a, samples), (b, _) in pairwise(frames))
+    assert wrong > 50, "stamps that contradict the number of samples before them"
+    recording = decode(path, video=False, rate=44_100)
+    assert recording.damage == ()
+    np.testing.assert_allclose(recording.wave, meant, atol=1e-5)
+
+
+@given(start=st.floats(0, 29), seconds=st.floats(0.1, 3))
+@settings(max_examples=60, deadline=None)
+def test_a_stretch_of_vorbis(clicks, start, seconds):
+    path, meant = clicks
+    part = decode(path, video=False, rate=44_100, start=start, end=start + seconds)
+    first = round(start * 44_100)
+    np.testing.assert_allclose(part.wave, meant[first:][: round(44_100 * (start + seconds - start))], atol=1e-5)
+    assert part.damage == ()
+
+
+def test_lost_pages_of_vorbis_are_a_gap(clicks, tmp_path):
+    """What is counted must still be in step behind a hole in the file."""
+    path, meant = clicks
+    data = path.read_bytes()
+    pages = [k for k in range(len(data)) if data.startswith(b"OggS", k)]
+    middle = len(pages) // 2
+    (tmp_path / "a.ogg").write_bytes(data[: pages[middle]] + data[pages[middle + 2] :])
+    recording = decode(tmp_path / "a.ogg", video=False, rate=44_100)
+    assert recording.damage == ("1 gaps in the sound, left silent",)
+    np.testing.assert_allclose(recording.wave[25 * 44_100 :], meant[25 * 44_100 :], atol=1e-5)
+    np.testing.assert_allclose(recording.wave[: 5 * 44_100], meant[: 5 * 44_100], atol=1e-5)

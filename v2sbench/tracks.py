@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, gcd, inf
@@ -23,8 +24,10 @@ TOLERANCE = 0.002
 """Seconds by which a time stamp may be off, since containers round to 1 ms."""
 MAX_GAP = 10.0
 """Seconds: a longer jump between two time stamps is damage that no holding of pictures can mend."""
-VORBIS_BLOCK = 4096
-"""Samples that one packet of Vorbis gives at most."""
+VORBIS_SLACK = 2048
+"""Samples by which a packet of Vorbis may be stamped wrongly: a quarter of its longest block."""
+SLOWEST, FASTEST = 1_000, 768_000
+"""Hz: a sampling rate beyond is a header's damage, and to resample from it would take all of the memory."""
 MARGIN = 0.1
 """Seconds before a stretch in which a lost packet may still be heard or seen in it."""
 
@@ -162,13 +165,19 @@ class Sounds:
     def __init__(self, stream: Any, stretch: Stretch, rate: int, *, alone: bool) -> None:
         """stretch: what is wanted; rate: in Hz, of the result; alone: whether the file has no picture.
 
-        Vorbis decodes its first packet to nothing. FFmpeg allows for that when it reads a page's clock, which it does
-        not when one page holds all of a file: then every stamp is the first packet's length late (3 ms).
+        Vorbis is counted rather than stamped. Where its block length changes FFmpeg stamps one packet up to 448 samples
+        wrongly, and the next one right. And it allows for the first packet, which decodes to nothing, when it reads a
+        page's clock, which it does not when one page holds all of a file: then every stamp is some 128 samples late.
         """
         self.stretch, self.rate = stretch, rate
-        self.vorbis = alone and not stretch.sought and stream.codec_context.name == "vorbis"
-        self.late = 0
         self.source = int(stream.codec_context.sample_rate)
+        if not SLOWEST <= self.source <= FASTEST:
+            raise MediaError("undecodable", f"its header tells of a sampling rate of {self.source} Hz")
+        self.vorbis = stream.codec_context.name == "vorbis"
+        self.slack = VORBIS_SLACK if self.vorbis else round(TOLERANCE * self.source)
+        self.first_is_late = self.vorbis and alone and not stretch.sought
+        self.late = 0
+        self.drifts: Counter[int] = Counter()
         step = self.source // gcd(self.source, rate)  # where samples of both rates fall together
         margin = reach(self.source, rate)
         self.low = max(0, int(stretch.start * self.source) - margin) // step * step
@@ -179,7 +188,7 @@ class Sounds:
     @property
     def done(self) -> bool:
         """Whether all of the stretch is here."""
-        return self.end is not None and self.end >= self.high
+        return self.end is not None and self.end >= self.high + self.slack
 
     def add(self, frame: av.AudioFrame) -> None:
         """Take the stream's next block. MediaError for a mad time stamp, or another rate."""
@@ -191,16 +200,17 @@ class Sounds:
         start = self.end or 0
         if frame.time is not None:
             stamped = round((frame.time - self.stretch.origin) * self.source)
-            if self.end is None and self.vorbis and 0 < stamped <= VORBIS_BLOCK:
+            if self.end is None and self.first_is_late and 0 < stamped <= VORBIS_SLACK:
                 self.late = stamped
             stamped -= self.late
-            if self.end is None or abs(stamped - self.end) > TOLERANCE * self.source:
+            if self.end is None or abs(stamped - self.end) > self.slack:
                 start = stamped
+            self.drifts[stamped - start] += 1
         jumps = abs(start - (self.end or 0)) > MAX_GAP * self.source
         if jumps and (self.end is not None or not self.stretch.sought):
             raise MediaError("undecodable", f"time stamps of the sound jump to {start / self.source:.2f} s")
         self.end = start + len(wave)
-        if self.end > self.low and start < self.high:
+        if self.end > self.low - self.slack * self.vorbis and start < self.high + self.slack:
             self.blocks.append((start, wave))
 
     def finish(self, name: str, damage: list[str]) -> Wave:
@@ -209,12 +219,15 @@ class Sounds:
             raise Missed
         if self.end is None:
             raise MediaError("truncated", f"{name}: no sound can be decoded")
-        wave = np.zeros(max(0, *(start + len(block) - self.low for start, block in self.blocks), 0), np.float32)
+        low = self.low
+        if self.vorbis and self.stretch.sought:  # the first stamp may be a wrong one: go by what most of them say
+            low -= self.drifts.most_common(1)[0][0]
+        wave = np.zeros(max(0, *(start + len(block) - low for start, block in self.blocks), 0), np.float32)
         gaps, previous = 0, None
         for start, block in self.blocks:
             gaps += previous is not None and start != previous
             previous = start + len(block)
-            at = start - self.low
+            at = start - low
             wave[max(at, 0) : max(at + len(block), 0)] = block[max(-at, 0) :]
         if gaps:
             damage.append(f"{gaps} gaps in the sound, left silent")
