@@ -13,6 +13,7 @@ from tests.voices import RATE, noisy, voice
 from v2sbench import mos as mos_module
 from v2sbench.metrics import (
     METRICS,
+    NOTES,
     REASONS,
     MetricError,
     Pair,
@@ -44,7 +45,8 @@ def score(reference, prediction, *names, rate=RATE):
 def test_one_pair_has_five_pesqs(speech):
     wide, narrow, narrow8 = score(*speech, "pesq_wb", "pesq_nb", "pesq_nb8")
     assert (wide, narrow, narrow8) == pytest.approx((1.083, 1.607, 1.666), abs=1e-3)
-    assert (raw_mos(narrow), raw_mos(narrow8)) == pytest.approx((1.969, 2.042), abs=2e-3)
+    assert score(*speech, "pesq_raw", "pesq_raw8") == pytest.approx((1.969, 2.042), abs=1e-3)
+    assert (raw_mos(narrow), raw_mos(narrow8)) == score(*speech, "pesq_raw", "pesq_raw8")
 
 
 def test_stoi_and_estoi_of_the_pair(speech):
@@ -64,6 +66,19 @@ def test_a_shift_ruins_stoi_and_leaves_pesq(speech, milliseconds, stoi, estoi):
     found = score(clean, clean[late:], "stoi", "estoi", "pesq_nb")
     assert found[:2] == pytest.approx((stoi, estoi), abs=5e-3)
     assert found[2] > 4.5
+
+
+@pytest.mark.parametrize("milliseconds", [10, 20, 40])
+def test_aligned_measures_undo_a_shift_of_up_to_a_picture(speech, milliseconds):
+    clean = speech[0]
+    early = clean[milliseconds * RATE // 1000 :]
+    assert score(clean, early, "stoi_aligned", "estoi_aligned") == pytest.approx((1, 1), abs=0.01)
+    pair = Pair.of((clean, RATE), (early, RATE))
+    assert set(pair.notes) == {"padded"}, "nobody asked for a shift yet"
+    METRICS["stoi_aligned"].compute(pair)
+    shift = -milliseconds / 1000
+    assert set(pair.notes) == set(NOTES)
+    assert pair.notes == pytest.approx({"padded": milliseconds * 16, "stoi_shift": shift, "estoi_shift": shift})
 
 
 def test_floors_are_not_zero(speech):
@@ -209,7 +224,7 @@ def test_clipped_and_loud_waves_are_scored():
 def test_too_few_frames_fail_stoi_and_nothing_else():
     reference = np.concatenate([voice(0.3), np.zeros(RATE, np.float32)])
     pair = Pair.of((reference, RATE), (noisy(reference, 20), RATE))
-    for name in ("stoi", "estoi"):
+    for name in ("stoi", "estoi", "stoi_aligned", "estoi_aligned", "stoi_int16"):
         with pytest.raises(MetricError) as caught:
             METRICS[name].compute(pair)
         assert caught.value.reason == "too-short"
@@ -224,10 +239,39 @@ def test_resampling_is_done_once(monkeypatch):
     monkeypatch.setattr(pairs, "resample", lambda *args: calls.append(args[1:]) or original(*args))
     pair = Pair.of((voice(1.0, rate=24_000), 24_000), (voice(1.0, 1, rate=24_000), 24_000))
     for item in METRICS.values():
-        if item.needs == "pair":
+        if item.needs == "pair" and not item.extra:
             item.compute(pair)
             item.compute(pair)
     assert sorted(calls) == [(16_000, 8_000)] * 2 + [(24_000, 16_000)] * 2
+
+
+def test_one_pesq_serves_its_raw_score_too(monkeypatch):
+    from v2sbench.metrics import pair as pairs
+
+    calls = []
+    monkeypatch.setattr(pairs, "mos", lambda *args: calls.append(args[2:]) or mos(*args))
+    pair = Pair.of((voice(1.0), RATE), (noisy(voice(1.0), 10), RATE))
+    first = [METRICS[name].compute(pair) for name in ("pesq_nb8", "pesq_raw8", "pesq_nb8")]
+    assert calls == [(8_000, "nb")]
+    assert first[0] == first[2]
+    assert first[1] == raw_mos(first[0])
+
+
+def test_a_pesq_that_fails_once_fails_again(monkeypatch):
+    from v2sbench.metrics import pair as pairs
+
+    calls = []
+
+    def broken(*args):
+        calls.append(args)
+        raise NoMosError("no-utterances")
+
+    monkeypatch.setattr(pairs, "mos", broken)
+    pair = Pair.of((voice(1.0), RATE), (noisy(voice(1.0), 10), RATE))
+    for name in ("pesq_nb", "pesq_raw"):
+        with pytest.raises(MetricError, match="no-utterances"):
+            METRICS[name].compute(pair)
+    assert len(calls) == 1
 
 
 # ---------------------------------------------------------------- words
@@ -249,15 +293,36 @@ def test_edit_counts(reference, hypothesis, counts):
     assert found == dict(zip(("sub", "del", "ins", "words"), counts, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "counts"),
+    [
+        ("bin blue", "bin blue", (0, 0, 0, 8)),
+        ("bin blue", "bin blew", (2, 0, 0, 8)),
+        ("bin", "bins", (0, 0, 1, 3)),
+        ("set f", "setf", (0, 1, 0, 5)),
+        ("bin", "", (0, 3, 0, 3)),
+    ],
+)
+def test_edits_of_characters(reference, hypothesis, counts):
+    found = METRICS["cer"].compute(Words(reference=reference, hypothesis=hypothesis))
+    assert found == dict(zip(("sub", "del", "ins", "chars"), counts, strict=True))
+
+
+@pytest.mark.parametrize(("heard", "value"), [("about", 100.0), ("above", 0.0), ("about it", 0.0), ("", 0.0)])
+def test_word_accuracy_is_all_or_nothing(heard, value):
+    assert METRICS["word_accuracy"].compute(Words(reference="about", hypothesis=heard)) == value
+
+
 def test_the_denominator_is_the_reference():
     """Some published programs divide by the words of the hypothesis: 4 errors of 2 words would be 4 of 6."""
     found = METRICS["wer"].compute(Words(reference="set white", hypothesis="a set b c white d"))
     assert found == {"sub": 0, "del": 0, "ins": 4, "words": 2}
 
 
-def test_no_text_is_no_score():
+@pytest.mark.parametrize("name", ["wer", "cer", "word_accuracy"])
+def test_no_text_is_no_score(name):
     with pytest.raises(MetricError, match="no-text"):
-        METRICS["wer"].compute(Words(reference="", hypothesis="bin"))
+        METRICS[name].compute(Words(reference="", hypothesis="bin"))
 
 
 # ---------------------------------------------------------------- tables of this module

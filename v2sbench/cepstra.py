@@ -1,6 +1,6 @@
 """Mel-cepstral distortion of one pair, frame by frame and without time warping: how far the colour of sound is off.
 
-    waves at 16 kHz -> one level -> 25 ms windows every 5 ms -> power in 40 mel bands -> half its natural logarithm
+    waves at 16 kHz -> 25 ms windows every 5 ms -> one level -> power in 40 mel bands -> half its natural logarithm
       -> c_1 .. c_24, where log amplitude = c_0 + sum over d of c_d cos(pi d (band + 1/2) / 40)
     MCD = mean over frames of 10 / ln 10 * sqrt(2 * sum over d of (c_d - c'_d)^2)
 
@@ -36,7 +36,7 @@ ORDER = 24
 RANGE = 40.0
 """dB under the loudest frame of the reference at which a frame counts as silent."""
 LEVEL = 0.1
-"""RMS to which every wave is brought."""
+"""RMS to which the frames of every wave are brought."""
 FLOOR = 1e-8
 """Power added to each band, so that nothing under 60 dB below that level is told apart."""
 
@@ -53,16 +53,17 @@ def distortion(reference: NDArray[np.floating], prediction: NDArray[np.floating]
     if len(reference) < WINDOW:
         return None
     level = 10 * np.log10(_frames(reference).var(axis=1) + np.finfo(np.float64).tiny)
-    loud = level > level.max() - RANGE
-    difference = (mel_cepstra(reference) - mel_cepstra(prediction))[loud]
+    loud = np.flatnonzero(level > level.max() - RANGE)
+    difference = mel_cepstra(reference, loud) - mel_cepstra(prediction, loud)
     return float(10 / np.log(10) * np.sqrt(2 * np.square(difference).sum(axis=1)).mean())
 
 
-def mel_cepstra(wave: NDArray[np.floating]) -> Wave:
-    """(T,) at RATE -> (n, 24) mel-cepstral coefficients c_1 to c_24, without c_0."""
-    level = np.sqrt(np.square(wave, dtype=np.float64).mean())
+def mel_cepstra(wave: NDArray[np.floating], kept: NDArray[np.intp] | None = None) -> Wave:
+    """(T,) at RATE -> (n, 24) mel-cepstral coefficients c_1 to c_24, without c_0; of the frames `kept`, or of all."""
+    frames = _frames(wave) if kept is None else _frames(wave)[kept]
+    level = np.sqrt(np.square(frames).mean())
     gain = LEVEL / level if level else 0.0
-    power = np.abs(np.fft.rfft(_frames(wave) * (gain * np.hanning(WINDOW)), FFT)) ** 2
+    power = np.abs(np.fft.rfft(frames * (gain * np.hanning(WINDOW)), FFT)) ** 2
     # einsum and not @: sums of BLAS depend on the number of threads
     bands = np.einsum("nf,bf->nb", power, _filters()) + FLOOR
     return np.asarray(np.einsum("nb,db->nd", 0.5 * np.log(bands), _cosines()))

@@ -30,7 +30,7 @@ REASONS: tuple[Reason, ...] = Reason.__args__  # type: ignore[attr-defined]
 """Every reason for which a value can be missing; with `reference-` before it when the reference is at fault."""
 
 NOTES = ("padded", "stoi_shift", "estoi_shift")
-"""Keys of `Pair.notes`: zeros appended to the prediction, in samples at the protocol's rate and negative when it was cut;
+"""Keys of `Pair.notes`: zeros appended to the prediction, in samples at the protocol's rate, negative where it was cut;
 and the seconds by which it comes late, as the aligned measures see it."""
 SILENT_RMS = 1e-4
 """-80 dBFS, three steps of 16-bit PCM: below it a wave holds rounding, which PESQ would lift to speech and score."""
