@@ -216,7 +216,7 @@ def prepare_clip(clip: Clip, *, roi: str) -> Outcome:
         return _payload(clip, roi)
     except (MediaError, RoiError) as error:
         return Outcome(clip=clip, reason=error.reason, detail=error.detail)
-    except (av.FFmpegError, cv2.error, OSError, ValueError) as error:  # codecs meet damage in ways of their own
+    except (av.FFmpegError, cv2.error, MemoryError, OSError, ValueError) as error:  # codecs' own ways
         return Outcome(clip=clip, reason="undecodable", detail=f"{type(error).__name__}: {error}")
 
 

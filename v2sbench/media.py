@@ -166,7 +166,7 @@ def _decode(path: Path, video: bool, audio: bool, colour: bool, rate: int, part:
         damage: list[str] = []
         streams: list[Any] = films[:1] * video + [*container.streams.audio[:1]] * audio
         for stream in streams:
-            stream.codec_context.thread_count = 1
+            _decodable(container, stream).codec_context.thread_count = 1
         part = replace(part, origin=_origin(container))
         if part.sought:
             _seek(container, streams[0], part)
@@ -226,9 +226,11 @@ def probe(path: Path | str) -> MediaInfo:
 
 
 def headers(container: InputContainer) -> MediaInfo:
-    """What the headers of an open file declare."""
+    """What the headers of an open file declare.  Raises MediaError undecodable for a codec without a decoder."""
     video = next(iter(videos(container)), None)
     audio = container.streams.audio[0] if container.streams.audio else None
+    for stream in filter(None, (video, audio)):
+        _decodable(container, stream)
     return MediaInfo(
         seconds=container.duration / av.time_base if container.duration else None,
         width=video.codec_context.width if video else None,
@@ -256,6 +258,13 @@ def open_media(path: Path) -> InputContainer:
 def videos(container: InputContainer) -> list[Any]:
     """Streams of pictures in an open file; the cover that is bound into a sound file is none."""
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def _decodable(container: InputContainer, stream: Any) -> Any:
+    """`stream`, unless its codec is not known: then PyAV gives it no context."""
+    if stream.codec_context is None:
+        raise MediaError("undecodable", f"{container.name}: no decoder for the codec of its {stream.type}")
+    return stream
 
 
 def _origin(container: InputContainer) -> float:

@@ -132,9 +132,8 @@ def _media(item: Corpus, scan: Scan, root: Path, depth: Depth, roi: str, jobs: i
     seen = dict(zip(files, parallel(_look, list(files.values()), jobs=jobs, desc=f"look at {item.name}"), strict=True))
     told = {clip.id: seen[clip.media] for clip in scan.clips}
     if depth == "deep":
-        todo = [clip for clip in scan.clips if not told[clip.id].reason]
-        for clip, deep in zip(todo, parallel(partial(_try, roi=roi), todo, jobs=jobs, desc="decode"), strict=True):
-            told[clip.id] = _Seen(contents=told[clip.id].contents, **deep)
+        tried = parallel(partial(_try, roi=roi), list(scan.clips), jobs=jobs, desc=f"decode {item.name}")
+        told = {clip.id: deep for clip, deep in zip(scan.clips, tried, strict=True)}
     here = f"{root}{os.sep}"
     good = {path: found.contents for path, found in seen.items() if found.contents is not None}
     offsets = {clip.id: found.offset for clip in scan.clips if (found := good.get(clip.media)) and found.offset}
@@ -210,10 +209,10 @@ def _unusable(found: Contents, clip: Clip) -> tuple[str, str]:
     return "", ""
 
 
-def _try(clip: Clip, *, roi: str) -> dict[str, str]:
+def _try(clip: Clip, *, roi: str) -> _Seen:
     """Do to a clip what `prepare` does, and keep only what was wrong with it."""
     done = prepare_clip(clip, roi=roi)
-    return {"reason": done.reason, "detail": done.detail, "damage": done.damage}
+    return _Seen(contents=None, reason=done.reason, detail=done.detail, damage=done.damage)
 
 
 # ---------------------------------------------------------------- prepared clips
