@@ -95,18 +95,25 @@ class FaceMesh:
         self.anchors = np.concatenate([_anchors(*layer) for layer in GRID])
 
     def detect(self, picture: UInt8) -> Square | None:
-        """(H, W) uint8 grey -> the square around its largest face, None where there is none."""
-        height, width = picture.shape
-        whole = Square(centre=np.array([width - 1, height - 1]) / 2, side=float(max(height, width)), angle=0.0)
-        self.detector.setInput(2 * _view(picture, whole.warp(DETECTOR_PX), DETECTOR_PX) - 1)
+        """(H, W) uint8 grey -> the square around its largest face, None where there is none.
+
+        Faces below a tenth or so of the whole picture are found in parts of it, looked at where the whole shows none.
+        """
+        for parts in _searched(*picture.shape):
+            faces = [face for part in parts for face in self._detect(picture, part)]
+            if faces:
+                return max(faces, key=lambda face: face.side)
+        return None
+
+    def _detect(self, picture: UInt8, part: Square) -> Iterator[Square]:
+        """Squares around the faces in a level square of a picture."""
+        self.detector.setInput(2 * _view(picture, part.warp(DETECTOR_PX), DETECTOR_PX) - 1)
         scores, boxes = (np.asarray(out, np.float64) for out in self.detector.forward(["classificators", "regressors"]))
-        faces = [_square_of(face) for face in _faces(scores.reshape(-1), boxes.reshape(-1, 8, 2), self.anchors)]
-        if not faces:
-            return None
-        largest = max(faces, key=lambda face: face.side)
-        scale = whole.side / DETECTOR_PX
-        centre = (largest.centre - (DETECTOR_PX - 1) / 2) * scale + whole.centre
-        return Square(centre=centre, side=largest.side * scale, angle=largest.angle)
+        scale = part.side / DETECTOR_PX
+        for face in _faces(scores.reshape(-1), boxes.reshape(-1, 8, 2), self.anchors):
+            found = _square_of(face)
+            centre = (found.centre - (DETECTOR_PX - 1) / 2) * scale + part.centre
+            yield Square(centre=centre, side=found.side * scale, angle=found.angle)
 
     def look(self, picture: UInt8, square: Square) -> Points | None:
         """(H, W) uint8 grey -> (468, 2) points of the face in the square, None where the mesh sees none."""
@@ -156,6 +163,18 @@ def load_mesh() -> FaceMesh:
         if sha256_file(folder / name) != digest:
             raise UseError(f"{folder / name} is not that of mediapipe 0.10.21; run: {INSTALL}")
     return FaceMesh(folder / DETECTOR, folder / MESH)
+
+
+def _searched(height: int, width: int) -> Iterator[list[Square]]:
+    """Where the detector looks: at the whole, in squares of its shorter side, in squares of half of that."""
+    middle = np.array([width - 1, height - 1]) / 2
+    yield [Square(centre=middle, side=float(max(height, width)), angle=0.0)]
+    for side in (min(height, width), min(height, width) / 2):
+        across, down = (
+            np.linspace(side / 2, length - side / 2, max(1, round(2 * length / side) - 1)) - 0.5
+            for length in (width, height)
+        )  # half of each is in the next
+        yield [Square(centre=np.array([x, y]), side=float(side), angle=0.0) for y in down for x in across]
 
 
 def _anchors(cells: int, boxes: int) -> Points:
