@@ -1,8 +1,8 @@
 """A split's scores taken apart: by speaker, by word slot of a GRID sentence, by utterance.
 
-Measured (stored lines) -> speakers: system x speaker -> mean      which voices are hard
-                        -> slots: system x slot -> error rate      which words of the sentence are lost
-                        -> utterances: system -> scores            the whole distribution behind a mean
+speakers     system x speaker -> mean      which voices are hard
+slots        system x slot -> error rate   which words of the sentence are lost
+utterances   clip -> score                 the whole distribution behind a mean
 """
 
 from __future__ import annotations
@@ -45,13 +45,12 @@ def speakers(systems: Mapping[str, Measured], metric: str, clips: Sequence[str])
         by_speaker.setdefault(who, []).append(clip)
     if len(by_speaker) < 2:
         return {}
+    names = sorted(by_speaker, key=lambda who: (len(who), who))
     found: dict[str, dict[str, float]] = {}
     for name, scores in systems.items():
         if not scores.has(metric):
             continue
-        columns = {
-            who: scores.column(metric, by_speaker[who]) for who in sorted(by_speaker, key=lambda who: (len(who), who))
-        }
+        columns = {who: scores.column(metric, by_speaker[who]) for who in names}
         found[name] = {who: column.value for who, column in columns.items() if column.value is not None}
     return found
 
@@ -59,7 +58,8 @@ def speakers(systems: Mapping[str, Measured], metric: str, clips: Sequence[str])
 def slots(systems: Mapping[str, Measured], clips: Sequence[str]) -> dict[str, list[float]]:
     """System -> percent of the utterances whose word in each of `SLOTS` was substituted or deleted.
 
-    Insertions belong to no slot. Systems that nobody listened to, and sentences that are not of six words, are left out.
+    Insertions belong to no slot. Systems that nobody listened to and sentences of
+    other than six words are left out.
     """
     found: dict[str, list[float]] = {}
     for name, scores in systems.items():

@@ -118,7 +118,8 @@ def densities(rows: Mapping[str, Sequence[float]], title: str) -> Markup:
         parts.append(
             f"<g><title>{escape(said)}</title>{shape}"
             f'<line class="quartiles" x1="{scale(low)}" y1="{base}" x2="{scale(high)}" y2="{base}"/>'
-            f'<line class="median" x1="{scale(middle)}" y1="{base - ROW + 8}" x2="{scale(middle)}" y2="{base + 2}"/></g>'
+            f'<line class="median" x1="{scale(middle)}" y1="{base - ROW + 8}" x2="{scale(middle)}" y2="{base + 2}"/>'
+            "</g>"
         )
     return _svg(height + AXIS, title, parts)
 

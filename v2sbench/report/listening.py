@@ -10,22 +10,28 @@ browser plays it and nothing is lost.
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
+from v2sbench import wording
+from v2sbench.folders import locate
 from v2sbench.media import RATE, encode_flac, read_wav
+from v2sbench.metrics import METRICS
 from v2sbench.pictures import SPAN, log_mel
 from v2sbench.report.breakdown import utterances
 from v2sbench.results import Measured, Variant
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
+from v2sbench.sheet import Table
 
-__all__ = ["TILES", "Exhibit", "Pick", "Sample", "audio_of", "exhibit", "pick"]
+__all__ = ["TILES", "Exhibit", "Pick", "Sample", "as_json", "audio_of", "exhibit", "pick"]
 
 TILES = 10
 """Crops side by side in the JPEG of tiles."""
@@ -99,8 +105,6 @@ def pick(systems: Mapping[str, Measured], metric: str, clips: Sequence[str], cou
 
 def audio_of(folders: Mapping[str, Path], clip: str) -> dict[str, Path]:
     """System -> its file of the clip, for the systems that have one; both ways of naming a file are known."""
-    from v2sbench.folders import locate
-
     found = {name: locate(folder, [clip])[clip] for name, folder in folders.items()}
     return {name: path for name, path in found.items() if path is not None}
 
@@ -158,3 +162,41 @@ def _picture(mel: NDArray[np.float32]) -> bytes:
     done, data = cv2.imencode(".png", colours, [cv2.IMWRITE_PNG_COMPRESSION, 9])
     assert done
     return bytes(data)
+
+
+# ---------------------------------------------------------------- for the page's script
+
+
+def as_json(table: Table, exhibits: Sequence[Exhibit]) -> Markup:
+    """The exhibits as JSON that cannot end the element it stands in; the ground truth before all other systems."""
+    order = sorted((row.system for row in table.measured), key=lambda name: name != "ground-truth")
+    there = {sample.system for item in exhibits for sample in item.samples}
+    content = {
+        "tiles": TILES,
+        "systems": [name for name in order if name in there],
+        "clips": [
+            {
+                "id": item.pick.clip, "why": item.pick.why, "text": item.text, "frames": item.frames,
+                "tiles": item.tiles, "samples": {sample.system: _shown(table, sample) for sample in item.samples},
+            }
+            for item in exhibits
+        ],
+    }  # fmt: skip
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _shown(table: Table, sample: Sample) -> dict[str, object]:
+    """A system's player and what stands under it."""
+    line, scores = sample.line, []
+    for metric in table.metrics:
+        value = line.get(metric)
+        if isinstance(value, Mapping):
+            scores.append(f"{METRICS[metric].column} {value['sub'] + value['del'] + value['ins']} of {value['words']}")
+        elif isinstance(value, int | float):
+            scores.append(f"{wording.label(metric)} {wording.number(metric, float(value))}")
+    status = line.get("status", "not scored")
+    return {
+        "audio": sample.audio, "mel": sample.mel, "seconds": round(sample.seconds, 3), "scores": ", ".join(scores),
+        "heard": line.get("hyp") or "", "status": "" if status == "ok" else status,
+    }  # fmt: skip

@@ -1,0 +1,178 @@
+"""The page's numbers, as its template wants them: what to say first, the main table, charts, tables of parts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from v2sbench import wording
+from v2sbench.metrics import METRICS
+from v2sbench.nets.model import weights_path
+from v2sbench.report import charts
+from v2sbench.report.breakdown import slots, speakers, utterances
+from v2sbench.results import Measured, Variant
+from v2sbench.rows import Row
+from v2sbench.sheet import Table
+
+__all__ = ["RANKING", "densities", "forests", "grid", "lead", "slot_table", "speaker_tables", "training"]
+
+RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
+"""The first of these that was measured says which system, and which clips, are best and worst."""
+LOGGED = ("validation_l1", "l1", "power")
+"""Columns of a training log that are drawn: of every family the validation, and what it trains on."""
+
+
+def lead(table: Table) -> list[str]:
+    """What a stranger should know after ten seconds, a sentence each."""
+    variants = [row for row in table.measured if row.group in ("variant", "system")]
+    sentences = [f"{len(variants)} systems turn silent video of a speaker into speech; each is scored against what was "
+                 "really said."]  # fmt: skip
+    metric = next((name for name in RANKING if any(name in row.cells for row in variants)), None)
+    if metric is not None:
+        best = max((row for row in variants if metric in row.cells), key=lambda row: row.cells[metric].value)
+        sentences.append(f"Best by {wording.label(metric)}: {best.system}, {_said(best, metric)}.")
+        marks = [
+            f"{row.system} {wording.number(metric, row.cells[metric].value)}"
+            for row in table.measured
+            if row.group in ("ceiling", "floor") and metric in row.cells
+        ]
+        if marks:
+            sentences.append(f"To read that number: {', '.join(marks)}.")
+    decided = [pair for pair in table.pairs if pair.outcome is not None]
+    if decided:
+        sure = sum(pair.outcome != "inconclusive" for pair in decided)
+        sentences.append(
+            f"Of {len(decided)} comparisons that differ in one thing, {sure} are decided after correction for their "
+            "number; the others these sentences cannot decide."
+        )
+    return sentences
+
+
+def _said(row: Row, metric: str) -> str:
+    cell = row.cells[metric]
+    return f"{wording.number(metric, cell.value)} {wording.interval(metric, cell)}".strip()
+
+
+def grid(table: Table) -> dict[str, Any]:
+    """The main table as the template wants it: headings, and groups of rows whose cells carry what they sort by."""
+    keys = ["system", "init", "identity", "vocoder", *table.metrics, "n", "failed", "source"]
+    best = wording.best(table)
+    groups = []
+    for title, rows in wording.grouped(table):
+        lines = []
+        for row in rows:
+            cells = []
+            for key, text in zip(keys, wording.line(table, row), strict=True):
+                cell = row.cells.get(key)
+                value, _, spread = text.partition(" ") if cell is not None else (text, "", "")
+                cells.append({
+                    "key": key, "text": value, "interval": spread, "order": text if cell is None else cell.value,
+                    "metric": key in table.metrics, "best": cell is not None and (row.system, key) in best,
+                })  # fmt: skip
+            lines.append({"cells": cells, "secondary": row.grade == "secondary"})
+        groups.append({"title": title, "rows": lines})
+    return {"header": list(zip(keys, wording.header(table), strict=True)), "groups": groups}
+
+
+def forests(table: Table) -> list[dict[str, Any]]:
+    """Forest plots: an axis of comparison, a chart a metric."""
+    found = []
+    for axis, title in wording.TITLES.items():
+        pairs = [pair for pair in table.pairs if pair.axis == axis and pair.comparison and pair.outcome]
+        plots = []
+        for metric in table.metrics:
+            rows = [
+                charts.Interval(
+                    label=f"{pair.left.model} {getattr(pair.left, _other(axis))}: {getattr(pair.left, axis)} - "
+                    f"{getattr(pair.right, axis)}",
+                    value=pair.comparison.difference, low=pair.comparison.low, high=pair.comparison.high,
+                    outcome=pair.outcome,
+                )
+                for pair in pairs
+                if pair.metric == metric and pair.comparison and pair.outcome
+            ]  # fmt: skip
+            if rows:
+                plots.append({"metric": wording.label(metric), "better": _better(metric),
+                              "chart": charts.forest(rows, f"{title} {wording.label(metric)}")})  # fmt: skip
+        if plots:
+            found.append({"title": title, "plots": plots})
+    return found
+
+
+def _other(axis: str) -> str:
+    return "identity" if axis == "init" else "init"
+
+
+def _better(metric: str) -> str:
+    return "right is better" if wording.higher_is_better(metric) else "left is better"
+
+
+def _measured(table: Table) -> list[Row]:
+    return [row for row in table.measured if row.group != "floor"]
+
+
+def densities(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """A chart of the utterances a metric."""
+    found = []
+    for metric in table.metrics:
+        if metric not in METRICS:
+            continue
+        rows = {
+            row.system: list(utterances(systems[row.system], metric, ids).values())
+            for row in table.measured
+            if systems[row.system].has(metric)
+        }
+        chart = charts.densities(rows, f"{wording.label(metric)} of every utterance, a row a system")
+        if chart:
+            found.append({"metric": wording.label(metric), "chart": chart})
+    return found
+
+
+def speaker_tables(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[dict[str, Any]]:
+    """A table a metric: systems by speakers."""
+    found = []
+    for metric in [name for name in ("estoi", "wer") if name in table.metrics]:
+        values = speakers({row.system: systems[row.system] for row in _measured(table)}, metric, ids)
+        names = list(dict.fromkeys(who for line in values.values() for who in line))
+        if names:
+            rows = [(name, [_heat(metric, line.get(who)) for who in names]) for name, line in values.items()]
+            found.append({"metric": wording.label(metric), "speakers": names, "rows": rows})
+    return found
+
+
+def slot_table(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[tuple[str, list[Any]]]:
+    """System -> errors in each word slot."""
+    found = slots({row.system: systems[row.system] for row in _measured(table)}, ids)
+    return [(name, [_heat("wer", value) for value in line]) for name, line in found.items()]
+
+
+def _heat(metric: str, value: float | None) -> dict[str, Any]:
+    """A cell's text, and how good it is from 0 to 1 for its shade."""
+    if value is None:
+        return {"text": "", "good": None}
+    good = 1 - value / 100 if METRICS[metric].unit == "%" else value
+    return {"text": wording.number(metric, value), "good": round(min(max(good, 0.0), 1.0), 2)}
+
+
+def training(table: Table) -> list[dict[str, Any]]:
+    """Training logs that lie beside the weights: a chart a column of theirs, a line a variant."""
+    logs: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for row in table.measured:
+        if not (variant := Variant.of(row.system)):
+            continue
+        path = weights_path(row.system, table.split).with_suffix(".tsv")
+        if not path.is_file():
+            continue
+        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
+            for column in LOGGED:
+                if line.get(column):
+                    points = logs.setdefault(f"{column}, {variant.model}", {}).setdefault(row.system, [])
+                    points.append((float(line["step"]), float(line[column])))
+    order = sorted(logs, key=lambda name: (name.split(", ")[1], not name.startswith("validation")))
+    return [
+        {"title": name, "names": [label for label, points in logs[name].items() if len(points) > 1],
+         "chart": charts.curves(logs[name], f"{name} over training steps")}
+        for name in order
+        if any(len(points) > 1 for points in logs[name].values())
+    ]  # fmt: skip
