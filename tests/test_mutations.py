@@ -20,13 +20,13 @@ import soundfile
 
 from tests.trees import put
 from v2sbench import cli
-from v2sbench.clips import Report, prepare
-from v2sbench.corpora import corpus
+from v2sbench.clips import Report, prepare, prepare_clip
+from v2sbench.corpora import Clip, corpus
 from v2sbench.corpora.fakes import chord, face_landmarks, face_picture
 from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.corpora.grid_grammar import stems
 from v2sbench.lines import Lines
-from v2sbench.media import write_mpeg1
+from v2sbench.media import write_mpeg1, write_wav
 from v2sbench.runtime import rng
 from v2sbench.shards import Clips
 
@@ -170,6 +170,30 @@ def test_sounds(tmp_path, capsys, monkeypatch):
     assert report.kept + len(left) == SOUNDS + 1
     assert "84/84_121_000000_000000" in kept
     assert len(left) >= SOUNDS // 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "said"),
+    [
+        ("mp4", b"avc1", b"zzzz", "no decoder for the codec of its video"),
+        ("mp4", b"mp4a", b"zzzz", "no decoder for the codec of its audio"),
+        ("wav", (24_000).to_bytes(4, "little"), (2_000_000_000).to_bytes(4, "little"), "sampling rate of 2000000000"),
+        ("wav", (24_000).to_bytes(4, "little"), (3).to_bytes(4, "little"), "sampling rate of 3 Hz"),
+    ],
+)
+def test_headers_that_lie(kind, old, new, said, tmp_path):
+    """Found by thousands more of such files: these stopped the whole of `prepare`, or took all of the memory."""
+    path = tmp_path / f"a.{kind}"
+    if kind == "mp4":
+        write_mp4(path, np.zeros((10, 32, 32, 3), np.uint8), chord("a", 19_200, 48_000), Fraction(25))
+    else:
+        write_wav(path, chord("a", 24_000, 24_000))
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new).replace(b"esds", b"free"))  # which names the codec, too
+    done = prepare_clip(Clip(id="s1/a", speaker="s1", media=path, text=None, video=kind == "mp4"), roi="haar")
+    assert done.reason == "undecodable"
+    assert said in done.detail
 
 
 @pytest.mark.real
