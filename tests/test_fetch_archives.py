@@ -55,10 +55,9 @@ def test_unpacked_twice_is_unpacked_once(name: str, tmp_path: Path) -> None:
     archive, folder = put(tmp_path, name, MADE[name]), tmp_path / "out"
     assert is_archive(archive)
     check(archive)
-    sizes = {path: len(data) for path, data in FILES.items()}
-    assert unpack(archive, folder) == sizes
+    assert unpack(archive, folder) == list(FILES)
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert unpack(archive, folder) == sizes
+    assert unpack(archive, folder) == list(FILES)
     assert tree(folder) == FILES
     assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
@@ -148,7 +147,7 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 def test_leftovers_are_left_out_and_an_empty_archive_is_none(files: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="has no file in it"):
         unpack(put(tmp_path, "a.zip", packed(files)), tmp_path / "out")
-    assert unpack(put(tmp_path, "b.zip", packed({**files, "s1/a.dat": b"x"})), tmp_path / "out") == {"s1/a.dat": 1}
+    assert unpack(put(tmp_path, "b.zip", packed({**files, "s1/a.dat": b"x"})), tmp_path / "out") == ["s1/a.dat"]
 
 
 def test_no_room_is_said_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@
     ROOT/.fetch/NAME.part, NAME.origin   a transfer that is under way     (hidden: no scan looks there)
     ROOT/.fetch/NAME                     an archive, until it is unpacked; `keep` leaves it
     ROOT/.fetch/NAME.bad                 an archive whose bytes are not the published ones
-    ROOT/.fetch/NAME.done                what came out of it: bytes<tab>path, a line each
+    ROOT/.fetch/NAME.done                what came out of it: paths, one a line
 
 Every step is safe to kill: the next run takes up what is there. An archive that somebody put there by hand is checked
 like any other and not downloaded.
@@ -149,19 +149,12 @@ class _Item:
 
 
 def _is_done(state: Path, remote: Remote, folder: Path) -> bool:
-    """Whether everything that came out of a file is still there."""
+    """Whether everything that came out of a file is still there; what was done to it since is its owner's business."""
     try:
-        lines = (state / f"{remote.name}.done").read_text(encoding="utf-8").splitlines()
+        paths = (state / f"{remote.name}.done").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
-    for line in lines:
-        size, _, path = line.partition("\t")
-        try:
-            if (folder / path).stat().st_size != int(size):
-                return False
-        except (OSError, ValueError):
-            return False
-    return bool(lines)
+    return bool(paths) and all((folder / path).exists() for path in paths)
 
 
 def _published(remotes: Sequence[Remote], web: Web) -> list[_Item]:
@@ -315,11 +308,10 @@ def _bring(item: _Item, web: Web, *, state: Path, folder: Path, advance: Callabl
         except DamagedError as error:
             raise CheckError(f"{error}, though its bytes are the published ones: tell its publisher") from error
     else:
-        found = {name: archive.stat().st_size}
+        found = [name]
         _move(archive, into / name)
-    lines = (f"{size}\t{Path(item.remote.into, path)}\n" for path, size in found.items())
     with atomic(state / f"{name}.done") as draft:
-        draft.write_text("".join(lines), encoding="utf-8")
+        draft.write_text("".join(f"{Path(item.remote.into, path)}\n" for path in found), encoding="utf-8")
     for leftover in (part.with_suffix(".origin"), bad, *(() if keep else (archive,))):
         leftover.unlink(missing_ok=True)
     return bool(faults)

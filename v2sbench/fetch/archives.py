@@ -64,21 +64,21 @@ def check(archive: Path, pause: Callable[[], None] = lambda: None) -> None:
                     pause()
 
 
-def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None) -> dict[str, int]:
-    """Put the files of a .zip or .tar.gz below `folder`; path relative to it -> bytes, of each.
+def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None) -> list[str]:
+    """Put the files of a .zip or .tar.gz below `folder`; their paths, relative to it.
 
     Leftovers of archive programs and hidden files are left out: every scan passes over them. pause: called between
     files. Raises DamagedError; UseError for a member that would leave the folder, that is a link or a device or is
     encrypted, whose place holds something else, or for which the disk has no room.
     """
-    found: dict[str, int] = {}
+    found: list[str] = []
     with _faults(archive):
         for member in _members(archive):
             pause()
             if any(part.startswith(".") or part in LEFTOVERS for part in member.path.parts):
                 continue
             _place(member, folder / member.path, archive)
-            found[str(member.path)] = member.size
+            found.append(str(member.path))
     if not found:
         raise DamagedError(f"{archive.name} has no file in it")
     return found

@@ -30,7 +30,7 @@ __all__ = ["Stopped", "Web", "download"]
 TRIES = 6
 """Connections in a row that bring nothing new before a file is given up."""
 CHUNK = 1 << 18
-"""Bytes read at a time."""
+"""Most bytes read at a time."""
 TIMEOUT = (20.0, 60.0)
 """Seconds to wait for a connection, and for its next bytes."""
 PAUSE, LONGEST_PAUSE = 1.0, 60.0
@@ -159,7 +159,7 @@ def _body(response: requests.Response) -> Iterator[bytes]:
     import urllib3
 
     try:
-        while chunk := response.raw.read(CHUNK, decode_content=False):
+        while chunk := response.raw.read1(CHUNK, decode_content=False):  # what there is, without waiting for more
             yield chunk
     except (urllib3.exceptions.HTTPError, requests.RequestException, OSError) as error:
         raise _Failed(f"the connection broke: {_short(error)}") from error
@@ -279,7 +279,7 @@ class _Transfer:
         raise _Failed("the server's file ends before what is here")
 
     def _write(self, response: requests.Response, total: int | None) -> None:
-        with open(self.part, "ab") as handle:
+        with open(self.part, "ab", buffering=0) as handle:
             for chunk in _body(response):
                 self.web.pause()
                 if total is not None and handle.tell() + len(chunk) > total:
