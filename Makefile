@@ -71,6 +71,6 @@ test: lint
 
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip install --quiet '.[demo,dev,vocoders,whisper]' 'setuptools<82'
+	@build/lock/bin/python -m pip install --quiet '.[demo,dev,vocoders,whisper]' onnxruntime 'setuptools<82'
 	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip list --format=freeze --exclude v2sbench \
 	  --exclude pip | LC_ALL=C sort -f; } > build/requirements.lock && mv build/requirements.lock requirements.lock

@@ -74,10 +74,11 @@ def _metrics() -> Listing:
             item.unit,
             "higher" if item.higher_is_better else "lower",
             f"{item.low} .. {item.high}",
+            f"v2sbench[{item.extra}]" if item.extra else "",
         ]
         for item in METRICS.values()
     ]
-    return ["metric", "column", "unit", "better", "range"], rows
+    return ["metric", "column", "unit", "better", "range", "needs"], rows
 
 
 def _protocols() -> Listing:

@@ -55,8 +55,8 @@ class Task:
 def score_clip(task: Task) -> Line:
     """All about one clip that can be had in a worker.
 
-    Keys: clip, status, audio and ref (hashes), values and errors of the metrics, padded (samples at the protocol's
-    rate); audible, audible_ref (yes, no, or silent); heard, heard_ref: transcripts, absent where nobody listened, and
+    Keys: clip, status, audio and ref (hashes), values and errors of the metrics, metrics.NOTES where there was a pair;
+    audible, audible_ref (yes, no, or silent); heard, heard_ref: transcripts, absent where nobody listened, and
     fresh: those made now, by hash; profile: (2, n) array of reference and prediction, where it was asked for.
     """
     rules = protocol(task.protocol)
@@ -68,7 +68,6 @@ def score_clip(task: Task) -> Line:
     if wave is not None and reference is not None:
         try:
             pair = Pair.of(reference, wave, rules)
-            line["padded"] = pair.padded
         except UnusableError as error:
             status = error.status
     for name in task.metrics:
@@ -79,6 +78,7 @@ def score_clip(task: Task) -> Line:
             line[name] = metric(name).compute(pair)
         except MetricError as error:
             line["errors"][name] = error.reason
+    line |= pair.notes if pair is not None else {}
     if pair is not None and task.compare:
         line["profile"] = np.stack([profile(pair.reference, pair.rate), profile(pair.prediction, pair.rate)])
     if task.asr:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from v2sbench.asr import Recogniser, are_grid, normalise, recogniser, with_words
 from v2sbench.ledger import Line
-from v2sbench.metrics import METRICS, MetricError, Protocol, Words, metric, protocol
+from v2sbench.metrics import METRICS, NOTES, MetricError, Protocol, Words, metric, protocol
 from v2sbench.runtime import UseError
 from v2sbench.scoring.clip import SIDES, Task
 
@@ -107,7 +107,7 @@ class Plan:
         if self.asr:
             line |= {"text": said, "hyp": heard}
             line |= {"hyp_ref": target} if self.rules.words == "heard" else {}
-        line |= {name: raw[name] for name in ("padded",) if name in raw}
+        line |= {name: raw[name] for name in NOTES if name in raw}
         if errors:
             line["errors"] = {name: errors[name] for name in self.metrics if name in errors}
         return line | {"audio": raw["audio"], "ref": raw["ref"], "key": raw["key"]}
