@@ -25,12 +25,14 @@ from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.doctor import examine as module
 from v2sbench.doctor import machine
-from v2sbench.doctor.examine import examine
+from v2sbench.doctor.examine import examine, to_show
 from v2sbench.doctor.packets import contents
 from v2sbench.doctor.report import Case, Checkup, Finding, Histogram, Media, Names, Prepared, SplitCover
 from v2sbench.doctor.words import findings, page
-from v2sbench.media import MediaError, write_mpeg1, write_wav
+from v2sbench.media import MediaError, decode, write_mpeg1, write_wav
 from v2sbench.runtime import UseError
+from v2sbench.shards import Clips
+from v2sbench.shardwriter import ShardWriter
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +123,8 @@ def test_a_cut_wav_tells_what_it_lacks(tmp_path):
     assert contents(tmp_path / "a.wav", video=False).lost == ()
     data = (tmp_path / "a.wav").read_bytes()
     (tmp_path / "a.wav").write_bytes(data[:10_000])
-    assert contents(tmp_path / "a.wav", video=False).lost == ("10000 of 48044 bytes are there: its end is missing",)
+    assert contents(tmp_path / "a.wav", video=False).lost == ("10000 of 48044 bytes are there, its end is missing",)
+    assert decode(tmp_path / "a.wav", video=False).damage == ("10000 of 48044 bytes are there, its end is missing",)
 
 
 @pytest.mark.parametrize(("data", "reason"), [(b"", "empty"), (b"no film", "undecodable")])
@@ -316,7 +319,7 @@ def test_bins_are_half_a_frame_wide():
     assert Histogram.of([0.022, 0.0101, -0.009, 3]).bins == {0: 1, 20: 2, 500: 1}
 
 
-@pytest.mark.parametrize("name", ["libritts", "vctk", "commonvoice", "omceb", "hifitts", "lrw", "tcdtimit"])
+@pytest.mark.parametrize("name", ["libritts", "vctk", "commonvoice", "omceb", "hifitts", "swc", "lrw", "tcdtimit"])
 def test_every_corpus_can_be_examined(name, tmp_path):
     corpus(name).fake(tmp_path / name)
     checkup = look(tmp_path / name, corpus(name))
@@ -379,6 +382,29 @@ def test_damaged_lists_of_prepared_clips_are_one_line(name, grid, ready, tmp_pat
     said = capsys.readouterr().err
     assert name in said
     assert said.count("\n") == 1
+
+
+def test_a_sheet_shows_every_speaker_and_what_was_left_out(tmp_path):
+    with ShardWriter(tmp_path) as writer:
+        for speaker, count in (("s1", 50), ("s2", 3), ("s3", 1)):
+            for number in range(count):
+                writer.add(f"{speaker}/{number:02d}", speaker, None, 5, b"sound", b"crops", "", b"still")
+        left = [(f"s1/q{number}", "no-face", "none") for number in range(20)]
+        writer.finish([*left, ("s1/junk.mpg", "unusable-file", "no name")], {})
+    shown = to_show(Clips(tmp_path), 12)
+    assert len(shown) == len(set(shown)) == 11  # s3 has no more
+    assert [name for name in shown if "q" in name] == ["s1/q0", "s1/q13", "s1/q18", "s1/q5"]
+    assert {name.split("/")[0] for name in shown} == {"s1", "s2", "s3"}
+    assert {"s2/00", "s2/01", "s2/02", "s3/00"} <= set(shown)
+    assert len(to_show(Clips(tmp_path), 1000)) == 74
+
+
+def test_no_sheet_of_sound_alone(tmp_path):
+    with ShardWriter(tmp_path) as writer:
+        writer.add("84/a", "84", None, 5, b"sound", b"", "")
+        writer.finish([], {})
+    with pytest.raises(UseError, match="sound alone"):
+        to_show(Clips(tmp_path))
 
 
 # ---------------------------------------------------------------- the report

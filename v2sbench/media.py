@@ -41,6 +41,7 @@ from v2sbench.pcm import (
     MediaError,
     Wave,
     check_file,
+    cut_off,
     decode_flac,
     encode_flac,
     fit,
@@ -62,6 +63,7 @@ __all__ = [
     "Recording",
     "UInt8",
     "Wave",
+    "cut_off",
     "decode",
     "decode_flac",
     "encode_flac",
@@ -182,6 +184,8 @@ def _decode(path: Path, video: bool, audio: bool, colour: bool, rate: int, part:
             if all(track.done for track in (pictures, sounds) if track is not None):
                 break
         declared = container.duration / av.time_base if container.duration else 0.0
+    if part.end == inf and (lack := cut_off(path)):
+        damage.append(lack)
     frames, shown = pictures.finish(str(path), damage, declared) if pictures else (None, None)
     wave = sounds.finish(str(path), damage) if sounds else None
     return Recording(frames=frames, shown=None if part.sought else shown, wave=wave, damage=tuple(damage))

@@ -39,6 +39,8 @@ def run_doctor(args: argparse.Namespace) -> int:
     clips = args.clips or CLIPS / item.name
     if args.clips and not (clips / "index.tsv").exists():
         raise UseError(f"no prepared clips in {clips}; run: v2sbench prepare {item.name} --out {clips}")
+    if args.sheet and not (clips / "index.tsv").exists():
+        raise UseError(f"--sheet shows prepared clips, and {clips} has none; run: v2sbench prepare {item.name}")
     checkup = examine(
         item,
         root_of(item, args.root),
@@ -48,8 +50,22 @@ def run_doctor(args: argparse.Namespace) -> int:
         listing=args.listing,
         jobs=args.jobs,
     )
+    if args.sheet:
+        _draw(args.sheet, clips)
     print(checkup.json() if args.json else page(checkup))
     return checkup.code
+
+
+def _draw(sheet: Path, folder: Path) -> None:
+    """A contact sheet of prepared clips, some of each speaker, and of what was quarantined."""
+    from v2sbench.contact import contact_sheet
+    from v2sbench.doctor.examine import to_show
+    from v2sbench.runtime import atomic
+    from v2sbench.shards import Clips
+
+    clips = Clips(folder)
+    with atomic(sheet) as draft:
+        draft.write_bytes(contact_sheet(clips, to_show(clips)))
 
 
 def _run_machine(args: argparse.Namespace) -> int:

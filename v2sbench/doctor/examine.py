@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
 import av
@@ -23,10 +24,12 @@ from v2sbench.runtime import UseError, parallel, progress, rng
 from v2sbench.shards import Clips
 from v2sbench.shardwriter import LEFT_OUT
 
-__all__ = ["examine"]
+__all__ = ["examine", "to_show"]
 
 SAMPLE = 64
 """Prepared clips whose bytes are compared with their digest, unless deep."""
+SHOWN = 24
+"""Clips on a contact sheet."""
 ALIKE = 0.9
 """Share of clips of one length from which on those of another are named."""
 
@@ -246,6 +249,28 @@ def _intact(clips: Clips, name: str) -> bool:
         return clips.intact(name)
     except UseError:  # the shard is gone or cut off
         return False
+
+
+def to_show(clips: Clips, count: int = SHOWN) -> list[str]:
+    """Ids for a contact sheet: quarantined clips, a third at most, then clips of every speaker in turn, far apart.
+
+    UseError when the clips have no picture.
+    """
+    if not any(entry.video for entry in clips):
+        raise UseError(f"{clips.folder} holds sound alone: there is nothing to show on a --sheet")
+    left = [case.name for case in _quarantine(clips.folder) if case.reason != "unusable-file"]
+    shown = _spread(left, count // 3)
+    of_speaker: defaultdict[str, list[str]] = defaultdict(list)
+    for entry in clips:
+        of_speaker[entry.speaker].append(entry.id)
+    each = -(-(count - len(shown)) // len(of_speaker))
+    turns = zip_longest(*(_spread(of_speaker[who], each) for who in _spread(list(of_speaker), count)))
+    return [*shown, *[name for turn in turns for name in turn if name][: count - len(shown)]]
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    """At most `count` of `names`, evenly spread, in their order."""
+    return [names[k * len(names) // count] for k in range(count)] if len(names) > count else list(names)
 
 
 def _quarantine(folder: Path) -> tuple[Case, ...]:

@@ -6,7 +6,6 @@ damage inside a packet shows only when it is decoded.
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from v2sbench.media import MediaError, MediaInfo, headers, open_media
+from v2sbench.media import MediaError, MediaInfo, cut_off, headers, open_media
 
 __all__ = ["Contents", "Track", "contents"]
 
@@ -65,7 +64,7 @@ def contents(path: Path, *, video: bool = True) -> Contents:
     Raises MediaError as `media.probe` does, and for a stream without one packet (truncated).
     """
     with open_media(path) as container:
-        info, lost = headers(container), list(_riff(path))
+        info, lost = headers(container), list(filter(None, [cut_off(path)]))
         tracks = _tracks(container, lost) if video else None
     picture = sound = None
     if tracks is not None:
@@ -113,15 +112,3 @@ def _tracks(container: InputContainer, lost: list[str]) -> dict[str, Track]:
         for kind, found in spans.items()
         if found
     }
-
-
-def _riff(path: Path) -> tuple[str, ...]:
-    """What a WAV file's own length field tells of a missing end."""
-    with path.open("rb") as file:
-        head = file.read(12)
-    if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        return ()
-    told, here = struct.unpack("<I", head[4:8])[0] + 8, path.stat().st_size
-    if told >= 0xFFFFFFFF or here >= told:  # a streamed file tells the greatest number
-        return ()
-    return (f"{here} of {told} bytes are there: its end is missing",)
