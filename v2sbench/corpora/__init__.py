@@ -22,7 +22,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from v2sbench.corpora.remote import Access
+from v2sbench.corpora.remote import UNSAID, Access
 from v2sbench.runtime import UseError, choose, short_digest
 
 __all__ = [
@@ -230,7 +230,7 @@ class Corpus:
     """Embedded corpora: ``generate(root, **size)`` makes the corpus at `root` unless it is there with that size."""
     known_lists: Mapping[str, KnownList] = field(default_factory=dict)
     """Digest (first 16 hex of the SHA-256 of the sorted lines) -> a published list."""
-    access: Access = field(default_factory=Access)
+    access: Access = UNSAID
     """What its owners allow, and how to get it; empty says that nobody wrote it down here."""
 
     @property

@@ -25,7 +25,7 @@ from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, GRAMMAR, Word, fault_of, read_align, stem_of, stems, text_of
-from v2sbench.corpora.remote import Access, Remote
+from v2sbench.corpora.remote import UNSAID, Access, Remote
 
 __all__ = [
     "ALIGN_RATE",
@@ -271,7 +271,7 @@ def grid_corpus(
     shared: bool = False,
     generate: Callable[..., object] | None = None,
     known_lists: Mapping[str, KnownList] | None = None,
-    access: Access,
+    access: Access = UNSAID,
 ) -> Corpus:
     """A corpus in GRID's layout and grammar.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Access", "Remote"]
+__all__ = ["UNSAID", "Access", "Remote"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,3 +59,7 @@ class Access:
         for values in ([file.part for file in self.files], [file.name for file in self.files]):
             if len(set(values)) < len(values):
                 raise ValueError(f"two files of one name among {', '.join(values)}")
+
+
+UNSAID = Access()
+"""Of a corpus of which nobody wrote it down."""

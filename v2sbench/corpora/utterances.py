@@ -11,7 +11,7 @@ from pathlib import Path
 from v2sbench.corpora import Clip, Corpus, Problem, Scan
 from v2sbench.corpora.divisions import pretraining_split
 from v2sbench.corpora.folder import File
-from v2sbench.corpora.remote import Access
+from v2sbench.corpora.remote import UNSAID, Access
 
 __all__ = ["Utterance", "read_words", "scan_of_utterances", "speech_corpus", "words_of"]
 
@@ -95,7 +95,7 @@ def speech_corpus(
     scan: Callable[[Path], Scan],
     is_id: Callable[[str], bool],
     fake: Callable[[Path], None],
-    access: Access,
+    access: Access = UNSAID,
     val: float = 0.01,
     generate: Callable[..., object] | None = None,
 ) -> Corpus:
