@@ -351,6 +351,9 @@ def test_identity_never_is_the_targets(table: SplitTable, seed: int, turn: int) 
     """By the definition: the list of the speaker's other usable clips, training ones if there are, by hash."""
     voices = Identities(table, seed)
     vectors = table.embeddings("speaker")
+    assert voices.anonymous == (1 < len(table.rows) == len({row.speaker for row in table.rows}))
+    if voices.anonymous:
+        return
     for index, row in enumerate(table.rows):
         others = [
             mate
@@ -372,6 +375,28 @@ def test_a_copy_of_the_target_is_no_other_clip(tmp_path: Path, kind: str, option
     rows = tuple(replace(row, sha256="0" * 64) for row in table.rows)
     with pytest.raises(UseError, match=f"no other clip .*{option}"):
         Identities(replace(table, rows=rows), 1, kind).draw(0)
+
+
+@pytest.mark.parametrize("kind", ["speaker", "face"])
+def test_nobody_knows_who_speaks(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    """LRW: no voice of the clip itself, and no error; its own face, which is input, where one was found."""
+    table = read_split(small_split(tmp_path, speakers=2, clips=4))
+    rows = tuple(replace(row, speaker=row.id) for row in table.rows)
+    voices = Identities(replace(table, rows=rows), 1, kind)
+    assert voices.anonymous
+    assert "names no speaker twice" in caplog.text
+    assert not Identities(table, 1, kind).anonymous
+    train = [index for index, row in enumerate(rows) if row.subset == "train"]
+    middle = voices.vectors[train].sum(axis=0)
+    voices.vectors = voices.vectors.copy()
+    faceless = next(index for index, row in enumerate(rows) if row.subset != "train")
+    voices.vectors[faceless] = np.nan
+    for index in range(len(rows)):
+        drawn = voices.draw(index, "step", index)
+        if kind == "face" and index != faceless:
+            np.testing.assert_array_equal(drawn, voices.vectors[index])
+        else:
+            np.testing.assert_allclose(drawn, middle / np.linalg.norm(middle), atol=1e-6)
 
 
 def test_every_other_clip_has_its_turn(tmp_path: Path) -> None:

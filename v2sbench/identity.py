@@ -4,8 +4,10 @@
     face      128-d residual network of dlib (King 2017), the weights that `face-recognition-models` ships
 
 An embedding always comes from ANOTHER clip of the speaker than the one that is synthesised: `Identities.draw` chooses
-it, and refuses a clip whose speaker has no second one. The weights are read from the installed packages without
-importing them (their imports need packages that are gone).
+it, and refuses a clip whose speaker has no second one. Where a corpus names no speakers (LRW: every clip stands for one
+of its own) nobody has a second clip: then the voice is the mean of the training clips', the same for all, and the face
+is the clip's own, which is of the model's input and not of its target. The weights are read from the installed packages
+without importing them (their imports need packages that are gone).
 
 A face is embedded from its clip's still (`roi.face_still`), in which it has a known place: five landmarks are fitted
 from `FACE_BOX`, the eyes and nose are brought to theirs, and the network looks at 150x150 pixels. dlib's own detector
@@ -20,9 +22,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from bisect import bisect_left
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +55,8 @@ __all__ = [
     "load_facenet",
     "load_ge2e",
 ]
+
+_LOG = logging.getLogger(__name__)
 
 GE2E_RATE = 16_000
 """Sample rate in Hz at which the encoder was trained."""
@@ -230,7 +235,7 @@ def embed_split(table: SplitTable, clips: Clips, kind: str = "speaker", jobs: in
 
 
 class Identities:
-    """Whose embedding stands for a clip's speaker: always one of another clip.
+    """Whose embedding stands for a clip's speaker: one of another clip, and without speakers never of its own voice.
 
     Nothing changes after construction: training and validation, and threads, may share one.
     """
@@ -249,6 +254,11 @@ class Identities:
                 self.all.setdefault(row.speaker, []).append(index)
                 if row.subset == "train":
                     self.heard.setdefault(row.speaker, []).append(index)
+        self.anonymous = len({row.speaker for row in table.rows}) == len(table.rows) > 1
+        """Whether nobody knows who speaks: no two clips of the split have one speaker."""
+        if self.anonymous:
+            instead = "its own face" if kind == "face" else "the mean voice of the training clips"
+            _LOG.warning("split %s names no speaker twice: every clip's identity is %s", table.name, instead)
 
     @property
     def dim(self) -> int:
@@ -260,8 +270,11 @@ class Identities:
 
         turn: what the draw depends on beside seed and clip (a training step; nothing in synthesis).
         UseError when the speaker has no other clip, copies of the same file not counted, since identity must not come
-        from the target.
+        from the target. In an `anonymous` split there are no speakers: the clip's own face, or the mean voice.
         """
+        if self.anonymous:
+            own: NDArray[np.float32] = self.vectors[index]
+            return own if self.kind == "face" and np.isfinite(own).all() else self._mean
         mate = self.mate(index, *turn)
         return self.vectors[mate]  # type: ignore[no-any-return]
 
@@ -281,6 +294,10 @@ class Identities:
             f"clip {row.id!r} of split {self.table.name!r}: its speaker has no other clip to take the identity "
             f"({self.kind}) from; leave the clip out, or give one with `v2sbench speak {option}`"
         )
+
+    @cached_property
+    def _mean(self) -> NDArray[np.float32]:
+        return self.mean()
 
     def mean(self) -> NDArray[np.float32]:
         """(dim,) unit mean of the training speakers: the identity when nobody gives one."""
