@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
 from v2sbench.asr import NORMALISERS, RATE, RECOGNISERS, are_grid, kinds, normalise, recogniser, sphinx
-from v2sbench.asr.sphinx import GridGrammar, WordsGrammar, grid_jsgf, words_of
+from v2sbench.asr.sphinx import GridGrammar, grid_jsgf
 from v2sbench.asr.whisper import Whisper
 from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of, text_of
 from v2sbench.runtime import UseError, sha256_file

@@ -253,8 +253,8 @@ def test_a_killed_run_is_taken_up(tmp_path):
     """SIGKILL in the middle: what the journal holds is kept, and the end is that of an undisturbed run."""
     wavs, refs = folders(tmp_path, 10, seconds=2.0)
     program = (
-        "import sys; from pathlib import Path; from v2sbench.scoring import score; from v2sbench.folders import clips_of;"
-        "a, b, c = map(Path, sys.argv[1:]);"
+        "import sys; from pathlib import Path; from v2sbench.scoring import score;"
+        "from v2sbench.folders import clips_of; a, b, c = map(Path, sys.argv[1:]);"
         "print(score(a, b, clips_of(b), None, c, jobs=1))"
     )
     out = tmp_path / "mine.jsonl"

@@ -1,0 +1,115 @@
+"""How many times as fast as what everybody does: `v2sbench score` against a plain serial loop, process against process.
+
+    python -m benchmarks.speed_scoring [--clips 120] [--rounds 3] [--jobs 2] [--rate 16000]       needs V2S_DATA/grid
+
+Real clips of GRID with white noise at 0 to 15 dB are written to a temporary folder. Then the two take turns, each as a
+fresh process, imports and all, so that what else the machine does meets both alike; the medians are printed, and how
+far their numbers lie apart. The loop is what a user would write: read, `pesq.pesq(16000, ..., "wb")`, `pystoi.stoi`,
+and `pystoi.stoi(..., extended=True)`. With another --rate than PESQ's 16,000 both resample first, alike.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+METRICS = ("pesq_wb", "stoi", "estoi")
+LOOP = """
+import json, sys
+from pathlib import Path
+import pesq, pystoi, soundfile
+wavs, refs, out = map(Path, sys.argv[1:4])
+found = {}
+for path in sorted(refs.rglob("*.wav")):
+    name = path.relative_to(refs)
+    reference, rate = soundfile.read(path, dtype="float32")
+    prediction, _ = soundfile.read(wavs / name, dtype="float32")
+    if rate != 16000:
+        from v2sbench.pcm import resample
+        reference, prediction = resample(reference, rate, 16000), resample(prediction, rate, 16000)
+    found[str(name.with_suffix(""))] = (
+        pesq.pesq(16000, reference, prediction, "wb"),
+        pystoi.stoi(reference, prediction, 16000),
+        pystoi.stoi(reference, prediction, 16000, extended=True),
+    )
+out.write_text(json.dumps(found))
+"""
+
+
+def write_clips(root: Path, count: int, rate: int) -> float:
+    """`count` clips under root/refs and, with noise, under root/wavs; seconds of speech in all."""
+    from v2sbench.corpora.grid_grammar import fault_of
+    from v2sbench.media import MediaError, read_audio
+    from v2sbench.pcm import write_wav
+
+    logging.disable(logging.WARNING)
+    grid = Path(os.environ.get("V2S_DATA", "data")) / "grid"
+    written = seconds = 0.0
+    for path in sorted(grid.glob("s*/*.mp*")):
+        if fault_of(path.stem) is not None:
+            continue
+        try:
+            wave = read_audio(path, rate=rate)
+        except MediaError:
+            continue
+        draw, snr = np.random.default_rng(int(written)), (0, 5, 10, 15)[int(written) % 4]
+        noise = draw.standard_normal(len(wave)).astype(np.float32) * np.sqrt(np.mean(wave**2)) * 10 ** (-snr / 20)
+        name = f"{path.parent.name}/{path.stem}.wav"
+        write_wav(root / "refs" / name, wave, rate)
+        write_wav(root / "wavs" / name, np.asarray(0.5 * (wave + noise), np.float32), rate)
+        written, seconds = written + 1, seconds + len(wave) / rate
+        if written == count:
+            return seconds
+    raise SystemExit(f"only {written:.0f} usable clips under {grid}")
+
+
+def timed(command: list[str]) -> float:
+    """Seconds that a process takes, one thread a worker."""
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"V2S_QUIET": "1"})
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for option, default in (("--clips", 120), ("--rounds", 3), ("--jobs", 2), ("--rate", 16_000)):
+        parser.add_argument(option, type=int, default=default)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        seconds = write_clips(root, args.clips, args.rate)
+        places = [str(root / "wavs"), str(root / "refs")]
+        loop, ours = [], []
+        for number in range(args.rounds):
+            loop.append(timed([sys.executable, "-c", LOOP, *places, str(root / "loop.json")]))
+            out = root / f"{number}.jsonl"  # a new file each time: nothing to resume from
+            ours.append(timed([
+                sys.executable, "-m", "v2sbench", "score", "--wavs", places[0], "--refs", places[1], "--asr", "none",
+                "--metrics", ",".join(METRICS), "--jobs", str(args.jobs), "--out", str(out),
+            ]))  # fmt: skip
+        theirs = json.loads((root / "loop.json").read_text())
+        apart = dict.fromkeys(METRICS, 0.0)
+        for line in map(json.loads, out.read_text().splitlines()):
+            for metric, value in zip(METRICS, theirs[line["clip"]], strict=True):
+                apart[metric] = max(apart[metric], abs(line[metric] - value))
+    print(f"{args.clips} clips, {seconds:.0f} s of speech at {args.rate} Hz, {args.jobs} workers, {args.rounds} rounds")
+    print(f"serial loop     {median(loop):7.2f} s   {', '.join(f'{value:.2f}' for value in loop)}")
+    print(f"v2sbench score  {median(ours):7.2f} s   {', '.join(f'{value:.2f}' for value in ours)}")
+    print(f"ratio           {median(loop) / median(ours):7.2f}     of each round: "
+          f"{', '.join(f'{a / b:.2f}' for a, b in zip(loop, ours, strict=True))}")  # fmt: skip
+    print("largest difference: " + ", ".join(f"{metric} {value:.1e}" for metric, value in apart.items()))
+
+
+if __name__ == "__main__":
+    main()
