@@ -81,7 +81,9 @@ def test_help_loads_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/doctor.md", "docs/sweeps.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/doctor.md", "docs/sweeps.md"]
+)
 def test_documents_show_commands_that_parse(document):
     text = (ROOT / document).read_text(encoding="utf-8")
     fenced = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
