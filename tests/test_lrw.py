@@ -13,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
+from tests.small import small_params
 from tests.trees import touch
+from v2sbench.clips import prepare, write_split
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
 from v2sbench.corpora.lrw import SECONDS, read_word, scan
+from v2sbench.identity import Identities, embed_clips
 from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode, fit, probe
+from v2sbench.splits import read_split
+from v2sbench.train import train_variant
 
 words = st.from_regex(r"[A-Z]{2,12}", fullmatch=True)
 ids = st.builds(
@@ -62,6 +67,24 @@ def test_media_of_the_miniature(fake: Path) -> None:
     samples = 29 * SAMPLES_PER_FRAME
     assert samples <= len(recording.wave) < samples + 1024  # whole AAC packets: a little longer than the picture
     assert len(fit(recording.wave, 29)) == samples == round(SECONDS * RATE)
+
+
+def test_it_is_prepared_divided_and_trained_on(fake: Path, project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody knows who speaks: every clip's voice is the mean of the training clips', never its own."""
+    report = prepare(corpus("lrw"), fake, project / "clips" / "lrw", jobs=1, roi="precomputed")
+    assert (report.kept, report.damaged, dict(report.quarantined)) == (6, 0, {})
+    folder = project / "splits" / "lrw-unseen"
+    coverage = write_split(split("lrw-unseen"), project / "clips" / "lrw", folder, embed=embed_clips)
+    assert {part: have for part, (have, _) in coverage.parts.items()} == dict.fromkeys(SUBSETS, 2)
+    table = read_split(folder)
+    voices = Identities(table, 1)
+    vectors = table.embeddings("speaker")
+    mean = vectors[[row.subset == "train" for row in table.rows]].mean(axis=0)
+    for index in range(6):
+        np.testing.assert_allclose(voices.draw(index), mean / np.linalg.norm(mean), atol=1e-6)
+    path = train_variant("v2a-mel-s-speaker-scratch", "lrw-unseen", params=small_params(steps=1, log_every=1))
+    assert path.is_file()
+    assert "names no speaker twice" in caplog.text
 
 
 def test_both_folder_names_and_any_depth_are_read(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ is the division, so the name of a clip holds it: ``ABOUT_test_00001/ABOUT_00001`
 landmarks/WORD/{train,val,test}/WORD_NNNNN.npz (or .npy, .pkl).
 
 Nobody knows who speaks in a clip. So every clip stands for a speaker of its own, and no other clip is ever taken for
-the same person's: a step that needs a second clip of the speaker refuses and says so.
+the same person's. A model is then given the clip's own face or the mean voice of the training clips
+(`identity.Identities`); the word would be no speaker, since a thousand people say it.
 """
 
 from __future__ import annotations
