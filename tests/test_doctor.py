@@ -11,6 +11,7 @@ from fractions import Fraction
 from importlib import metadata
 
 import av
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -399,12 +400,24 @@ def test_a_sheet_shows_every_speaker_and_what_was_left_out(tmp_path):
     assert len(to_show(Clips(tmp_path), 1000)) == 74
 
 
-def test_no_sheet_of_sound_alone(tmp_path):
-    with ShardWriter(tmp_path) as writer:
+def test_a_sheet_is_drawn_beside_the_report(grid, ready, tmp_path, capsys):
+    line = ["doctor", "grid", "--root", str(grid), "--clips", str(ready), "--fast", "--json", "--sheet"]
+    assert cli.main([*line, str(tmp_path / "deep" / "faces.png")]) == 1
+    json.loads(capsys.readouterr().out)
+    picture = cv2.imread(str(tmp_path / "deep" / "faces.png"))
+    assert picture.shape[0] > 100
+    assert len(np.unique(picture)) > 50
+
+
+def test_no_sheet_of_sound_alone(tmp_path, capsys):
+    put(tmp_path, "libritts/dev-clean/84/121/84_121_000000_000000.wav")
+    with ShardWriter(put(tmp_path, "out/x").parent) as writer:
         writer.add("84/a", "84", None, 5, b"sound", b"", "")
         writer.finish([], {})
-    with pytest.raises(UseError, match="sound alone"):
-        to_show(Clips(tmp_path))
+    line = f"doctor libritts --fast --root {tmp_path}/libritts --clips {tmp_path}/out --sheet {tmp_path}/a.png"
+    assert cli.main(line.split()) == 2
+    assert "picture" in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
 
 
 # ---------------------------------------------------------------- the report
