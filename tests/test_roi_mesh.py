@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.machinery
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -248,6 +249,14 @@ def test_of_two_faces_the_larger_is_taken(networks, talker):
 def test_the_same_twice(networks, talker):
     first, second = (roi.mouth_roi(talker[0], provider="mesh") for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+def test_threads_share_the_networks(networks, talker):
+    films = [talker[0][::2], talker[0][1::2], talker[0][::-3], talker[0][::4]]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(networks.follow, films))
+    for rows, film_ in zip(together, films, strict=True):
+        np.testing.assert_array_equal(rows, networks.follow(film_))
 
 
 @pytest.mark.parametrize("shape", [(288, 360), (1080, 1920), (16, 16)])

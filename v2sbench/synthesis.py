@@ -11,7 +11,9 @@ Everything is written as 24 kHz PCM16 WAV under audio/<split>/<system>/<speaker>
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +22,15 @@ from numpy.typing import NDArray
 
 from v2sbench.batches import Batches, centre_crop
 from v2sbench.card import Card, Params, list_cards, load_card
-from v2sbench.corpora.divisions import Division, refuse_leak
 from v2sbench.dsp import LogMel
+from v2sbench.heard import joined, refuse_leak
 from v2sbench.identity import embed, embed_picture
-from v2sbench.media import SAMPLES_PER_FRAME, fit, read_video, read_wav, write_wav
+from v2sbench.media import SAMPLES_PER_FRAME, decode, fit, read_wav, write_wav
 from v2sbench.nets.model import SpeechModel, load_weights, weights_path
 from v2sbench.roi import mouth_roi
 from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, progress, rng, setup_determinism
 from v2sbench.shards import Clips
-from v2sbench.splits import SplitTable, read_split
+from v2sbench.splits import Row, SplitTable, read_split
 from v2sbench.vocoders import GRIFFIN_LIM, Vocoder, load_vocoder
 
 __all__ = ["COPY", "REFERENCES", "audio_folder", "speak", "synth"]
@@ -39,6 +41,7 @@ NOISE_DB = -40.0
 """Level of the noise floor in dB of full scale."""
 
 Wave = NDArray[np.float32]
+_LOG = logging.getLogger(__name__)
 
 
 def audio_folder(split: str, system: str) -> Path:
@@ -52,6 +55,17 @@ class _Context:
     def __init__(self, table: SplitTable, clips: Clips, seed: int, vocoder: Vocoder | None) -> None:
         self.table, self.clips, self.seed, self.vocoder = table, clips, seed, vocoder
         self.mel = None if vocoder is None else LogMel(vocoder.mel)
+
+    @cached_property
+    def _speakers(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for index, speaker in enumerate(self.table.column("speaker")):
+            places.setdefault(speaker, []).append(index)
+        return places
+
+    def of_speaker(self, speaker: str) -> list[Row]:
+        """Every clip of a speaker."""
+        return [self.table.rows[index] for index in self._speakers[speaker]]
 
 
 def _ground_truth(context: _Context, index: int) -> Wave:
@@ -75,7 +89,7 @@ def _noise(context: _Context, index: int) -> Wave:
 
 def _other_sentence(context: _Context, index: int) -> Wave:
     row = context.table.rows[index]
-    mates = [mate for mate in context.table.rows if mate.speaker == row.speaker and mate.text != row.text]
+    mates = [mate for mate in context.of_speaker(row.speaker) if mate.text != row.text]
     if not mates:
         raise UseError(f"clip {row.id!r}: its speaker has no other sentence in split {context.table.name!r}")
     mate = mates[fold(context.seed, "other sentence", row.id) % len(mates)]
@@ -136,7 +150,7 @@ def synth(
     table = read_split(Path("splits") / split)
     clips = Clips(table.clips)
     out = out or audio_folder(split, system)
-    chosen = [index for index, row in enumerate(table.rows) if row.subset == subset]
+    chosen = table.span(subset)
     if not chosen:
         raise UseError(f"split {split!r} has no {subset} clips here; see `v2sbench split {split}`")
     setup_determinism(params.seed, params.threads)
@@ -144,7 +158,7 @@ def synth(
         choose("system", system, {**dict.fromkeys(_variants()), **dict.fromkeys(REFERENCES)})
     if system.startswith(COPY) or system in REFERENCES:
         renders = _copying(system, params, vocoder)
-        _refuse_leak((), renders, table, clips)
+        refuse_leak(renders.heard if renders else (), table)
         context = _Context(table, clips, params.seed, renders)
         with atomic(out) as draft:
             worker = _Reference(REFERENCES.get(system, _copy_synthesis), context, draft)
@@ -153,18 +167,12 @@ def synth(
     card = load_card(system, params)
     renders = _vocoder_of(card, vocoder)
     model = load_weights(weights or weights_path(system, split), card)
-    _refuse_leak(model.trained_on, renders, table, clips)
+    refuse_leak(joined(model.heard, renders.heard if renders else ()), table)
     batches = Batches(table, clips, card, params.seed, subset)
     with atomic(out) as draft:
         outputs = list(_predict(model, batches, desc=f"{system} for {split}"))
         list(parallel(_Rendering(renders, draft), outputs, desc=f"waves for {split}"))
     return out, "" if renders is None else renders.label
-
-
-def _refuse_leak(trained_on: Sequence[Division], vocoder: Vocoder | None, table: SplitTable, clips: Clips) -> None:
-    """UseError when the weights of model or vocoder were trained on clips that this split tests on."""
-    heard = [*trained_on, *(vocoder.trained_on if vocoder is not None else ())]
-    refuse_leak(heard, table.divided, {row.id: row.subset for row in table.rows}, clips.ids)
 
 
 def _variants() -> list[str]:
@@ -221,13 +229,14 @@ def _predict(model: SpeechModel, batches: Batches, desc: str) -> Iterator[tuple[
 @torch.inference_mode()
 def speak(
     video: Path, weights: Path, out: Path, *, voice: Path | None = None, face: Path | None = None,
-    landmarks: Path | None = None, vocoder: str | None = None,
+    landmarks: Path | None = None, roi: str = "auto", vocoder: str | None = None,
 ) -> Path:  # fmt: skip
     """Silent video in, speech out: write `out` (24 kHz PCM16, 960 samples a video frame) and return it.
 
     voice: a recording of the speaker whose voice is wanted (speaker models); face: a picture of the speaker (face
-    models); by default the mean identity of the training speakers, which the weights carry. landmarks: precomputed
-    (frames, 68, 2), otherwise the mouth is found in the picture. vocoder: as for `synth`.
+    models); by default the mean identity of the training speakers, which the weights carry. landmarks: a file of them,
+    a row a picture of the film; otherwise the mouth is found in the picture. roi: what finds it, as for `find_mouth`.
+    vocoder: as for `synth`.
     """
     model = load_weights(weights)
     card = model.card
@@ -244,9 +253,13 @@ def speak(
         identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0]))
     if face is not None:
         identity = torch.from_numpy(embed_picture(face))
-    frames = read_video(video)
-    roi = mouth_roi(frames, landmarks=landmarks)
-    crops = torch.from_numpy(np.array(centre_crop(roi, card.data.crop)))[None]
+    recording = decode(video, audio=False)
+    for phrase in recording.damage:
+        _LOG.warning("%s: %s", video, phrase)
+    frames = recording.frames
+    assert frames is not None  # asked for
+    mouths = mouth_roi(frames, landmarks=landmarks, provider=roi, shown=recording.shown)
+    crops = torch.from_numpy(np.array(centre_crop(mouths, card.data.crop)))[None]
     output = model(crops, identity[None], torch.tensor([len(frames)]))[0][0]
     write_wav(out, (output if renders is None else renders(output, len(frames))).numpy())
     return out

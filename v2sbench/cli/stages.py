@@ -186,7 +186,9 @@ def _speak_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--vocoder", metavar="NAME|FILE", help="of a mel model: griffin-lim (default), or a checkpoint's path"
     )
-    parser.add_argument("--landmarks", type=Path, metavar="NPZ", help="68-point landmarks, where there are some")
+    mouth = parser.add_mutually_exclusive_group()
+    mouth.add_argument("--landmarks", type=Path, metavar="FILE", help="68-point landmarks: .npz, .npy or .pkl")
+    mouth.add_argument("--roi", default="auto", metavar="NAME", help="what finds the mouth: haar or mesh (default)")
     parser.add_argument("--out", required=True, type=Path, metavar="WAV", help="the speech, 24 kHz")
 
 
@@ -202,7 +204,7 @@ def run_speak(args: argparse.Namespace) -> None:
 
     try:
         print(speak(args.video, args.model, args.out, voice=args.voice, face=args.face, landmarks=args.landmarks,
-                    vocoder=args.vocoder))  # fmt: skip
+                    roi=args.roi, vocoder=args.vocoder))  # fmt: skip
     except MediaError as error:
         raise UseError(str(error)) from error
     except RoiError as error:
