@@ -12,8 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
-from v2sbench.asr import NORMALISERS, RATE, RECOGNISERS, are_grid, kinds, normalise, recogniser, sphinx
-from v2sbench.asr.sphinx import GridGrammar, grid_jsgf
+from v2sbench.asr import (
+    GROUP,
+    NORMALISERS,
+    RATE,
+    RECOGNISERS,
+    are_grid,
+    kinds,
+    normalise,
+    recogniser,
+    recognisers,
+    sphinx,
+    with_words,
+)
+from v2sbench.asr.sphinx import GridGrammar, WordsGrammar, grid_jsgf, words_of
 from v2sbench.asr.whisper import Whisper
 from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of, text_of
 from v2sbench.runtime import UseError, sha256_file
@@ -197,6 +209,111 @@ def test_wer_of_real_grid(grammar, grid_root, speaker, count, expected):
     heard = grammar.transcribe(waves)
     assert 100 * jiwer.wer(list(texts), heard) == pytest.approx(expected, abs=3)
     assert grammar.transcribe(waves[::-10]) == heard[::-10]
+
+
+# ---------------------------------------------------------------- pocketsphinx with a list of words
+
+LIST = ("about", "young", "seventeen")
+
+
+def test_words_grammar_says_a_word_of_its_list():
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
+    held = recogniser(f"words-grammar:{','.join(LIST)}")
+    heard = held.transcribe([noisy(voice(0.8, seed), 10) for seed in range(4)])
+    assert set(heard) <= {*LIST, ""}
+    assert held.grammar == "words"
+    assert held.transcribe([np.zeros(10, np.float32)]) == [""]
+
+
+def test_words_grammar_is_named_by_its_words_wherever_they_are_from(tmp_path):
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
+    path = tmp_path / "words.txt"
+    path.write_text("Young\nseventeen\n\nABOUT\n")
+    named = {WordsGrammar(option).id for option in (str(path), ",".join(LIST), with_words("words-grammar", LIST)[14:])}
+    assert len(named) == 1
+    assert WordsGrammar("about").id not in named
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("", "needs its words"),
+        ("about,xqzzy", r"dictionary lacks 1 of 2 words \(xqzzy\)"),
+        ("/nowhere/words.txt", "is no list of words"),
+        ("about,bin blue", "'bin blue' is none"),
+        ("a;b", "'a;b' is none"),
+    ],
+)
+def test_lists_that_are_none(option, says):
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
+    with pytest.raises(UseError, match=says):
+        WordsGrammar(option)
+
+
+def test_words_of_texts():
+    assert words_of(["Young", "about ", "young"]) == ("about", "young")
+    assert with_words("grid-grammar", ["bin blue"]) == "grid-grammar"
+    with pytest.raises(UseError, match="needs texts"):
+        words_of([])
+
+
+def test_words_normaliser():
+    assert normalise("  Don't, YOUNG! ", "words-v1") == "dont young"
+
+
+# ---------------------------------------------------------------- recognisers of other packages
+
+PLUGIN = """
+from v2sbench.asr import Backend
+
+class Constant:
+    id, grammar, batch = "constant/1", None, 1
+    def __init__(self, option):
+        self.option = option
+    def transcribe(self, waves):
+        return [self.option] * len(waves)
+
+constant = Backend(name="constant", description="says what it is told", make=Constant)
+other = 7
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path, monkeypatch):
+    """Installs an entry point of that name and target."""
+    (tmp_path / "ears.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def install(line):
+        info = tmp_path / "ears-1.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: ears\nVersion: 1\n")
+        (info / "entry_points.txt").write_text(f"[{GROUP}]\n{line}\n")
+        recogniser.cache_clear()
+
+    yield install
+    recogniser.cache_clear()
+
+
+def test_another_package_brings_a_recogniser(plugin):
+    plugin("constant = ears:constant")
+    assert recogniser("constant:bin blue").transcribe([np.zeros(5, np.float32)]) == ["bin blue"]
+    assert list(recognisers()) == [*RECOGNISERS, "constant"]
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("constant = ears:nothing", "constant of ears:nothing cannot be loaded"),
+        ("constant = ears:other", "must name a Backend of that name, not 7"),
+        ("else = ears:constant", "must name a Backend of that name"),
+    ],
+)
+def test_a_recogniser_that_is_none(plugin, line, says):
+    plugin(line)
+    with pytest.raises(UseError, match=says):
+        recogniser("something")
+    assert recogniser("grid-grammar").batch == 1, "those of this package need no other"
 
 
 # ---------------------------------------------------------------- whisper
