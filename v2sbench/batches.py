@@ -8,7 +8,7 @@ lengths        (B,) int64, valid video frames
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -71,8 +71,8 @@ class Batches:
 
         UseError when the subset is empty, or a V2A card meets clips without picture.
         """
-        self.rows = [index for index, row in enumerate(table.rows) if row.subset == subset]
-        if subset == "train":
+        self.rows: Sequence[int] = table.span(subset)
+        if subset == "train" and (card.data.share < 1 or card.data.speakers):
             self.rows = [index for index in self.rows if _used(table.rows[index], card.data)]
         if not self.rows:
             chosen = " that data.share and data.speakers leave" if subset == "train" else ""

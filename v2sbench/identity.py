@@ -234,6 +234,13 @@ def embed_split(table: SplitTable, clips: Clips, kind: str = "speaker", jobs: in
     return embed_clips(clips, [row.id for row in table.rows], kind, jobs)
 
 
+Places = NDArray[np.int64]
+"""Of rows of a split, ascending."""
+NOBODY: Places = np.zeros(0, np.int64)
+BLOCK = 1 << 14
+"""Vectors that are looked at together where all are."""
+
+
 class Identities:
     """Whose embedding stands for a clip's speaker: one of another clip, and without speakers never of its own voice.
 
@@ -244,17 +251,17 @@ class Identities:
         """table: a split with its embeddings; seed: of the draws; kind: of `DIMENSIONS`."""
         self.table, self.seed, self.kind = table, seed, kind
         self.vectors = table.embeddings(kind)
-        self.heard: dict[str, list[int]] = {}
-        self.all: dict[str, list[int]] = {}
-        self.copies: dict[str, list[int]] = {}
-        usable = np.asarray(np.isfinite(self.vectors).all(axis=1))
-        for index, row in enumerate(table.rows):
-            self.copies.setdefault(row.sha256, []).append(index)
-            if usable[index]:
-                self.all.setdefault(row.speaker, []).append(index)
-                if row.subset == "train":
-                    self.heard.setdefault(row.speaker, []).append(index)
-        self.anonymous = len({row.speaker for row in table.rows}) == len(table.rows) > 1
+        finite = [np.isfinite(self.vectors[at : at + BLOCK]).all(axis=1) for at in range(0, len(self.vectors), BLOCK)]
+        usable = np.concatenate([np.zeros(0, bool), *finite])
+        train = np.zeros(len(usable), bool)
+        train[table.span("train")] = True
+        numbers: dict[str, int] = {}
+        speakers = np.fromiter((numbers.setdefault(name, len(numbers)) for name in table.column("speaker")), np.int64)
+        self.all = _places(speakers, usable, numbers)
+        self.heard = _places(speakers, usable & train, numbers)
+        self.prints = np.fromiter((int(sha256[:16], 16) for sha256 in table.column("sha256")), np.uint64)
+        self.copies = _copies(self.prints)
+        self.anonymous = len(numbers) == len(table.rows) > 1
         """Whether nobody knows who speaks: no two clips of the split have one speaker."""
         if self.anonymous:
             instead = "its own face" if kind == "face" else "the mean voice of the training clips"
@@ -282,13 +289,14 @@ class Identities:
         """The row that `draw` takes."""
         row = self.table.rows[index]
         for pool in (self.heard, self.all):
-            mates = pool.get(row.speaker, [])
-            barred = [at for copy in self.copies[row.sha256] if (at := _place(mates, copy)) is not None]
+            mates = pool.get(row.speaker, NOBODY)
+            same = self.copies.get(int(self.prints[index]), (index,))
+            barred = [at for copy in same if (at := _place(mates, copy)) is not None]
             if len(mates) > len(barred):
                 chosen = fold(self.seed, "identity", row.id, *turn) % (len(mates) - len(barred))
                 for at in barred:  # ascending: count over those that are left
                     chosen += at <= chosen
-                return mates[chosen]
+                return int(mates[chosen])
         option = "--voice WAV" if self.kind == "speaker" else "--face IMAGE"
         raise UseError(
             f"clip {row.id!r} of split {self.table.name!r}: its speaker has no other clip to take the identity "
@@ -308,7 +316,27 @@ class Identities:
         return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
 
 
-def _place(ascending: list[int], value: int) -> int | None:
+def _places(speakers: NDArray[np.int64], chosen: NDArray[np.bool_], numbers: dict[str, int]) -> dict[str, Places]:
+    """Speaker -> the ascending places of the chosen rows, for those who have some."""
+    places = np.flatnonzero(chosen)
+    order = places[np.argsort(speakers[places], kind="stable")]
+    ends = np.cumsum(np.bincount(speakers[places], minlength=len(numbers)))
+    starts = np.concatenate([[0], ends])
+    return {name: order[starts[at] : ends[at]] for name, at in numbers.items() if ends[at] > starts[at]}
+
+
+def _copies(prints: NDArray[np.uint64]) -> dict[int, tuple[int, ...]]:
+    """Fingerprint -> the places of all rows that have it, for those that several have."""
+    order = np.argsort(prints, kind="stable")
+    again = np.flatnonzero(prints[order][1:] == prints[order][:-1]) + 1
+    found: dict[int, tuple[int, ...]] = {}
+    for at in again:
+        first = int(prints[order[at]])
+        found[first] = (*found.get(first, (int(order[at - 1]),)), int(order[at]))
+    return found
+
+
+def _place(ascending: Places, value: int) -> int | None:
     """Where a value stands in a list, None where it does not."""
     at = bisect_left(ascending, value)
     return at if at < len(ascending) and ascending[at] == value else None

@@ -20,6 +20,7 @@ import torch
 
 from v2sbench.batches import Batch, Batches, read_ahead
 from v2sbench.card import Card, Params, load_card
+from v2sbench.heard import heard, joined
 from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder, weights_path
 from v2sbench.objectives import learning_rate, objective_of
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
@@ -77,13 +78,13 @@ class Run:
         self.card, self.batches, self.seed = card, batches, params.seed
         torch.manual_seed(fold(params.seed, "weights", card.source))
         model = build_model(card)
-        model.trained_on = (batches.table.divided,)
+        model.heard = (heard(batches.table),)
         if init is not None:
             pretrained = load_weights(init)
             if pretrained.card.name != card.init:
                 raise UseError(f"{card.name} starts from {card.init}, but {init} holds {pretrained.card.name}")
             transfer_decoder(model, pretrained)
-            model.trained_on = tuple(dict.fromkeys((*pretrained.trained_on, *model.trained_on)))
+            model.heard = joined(pretrained.heard, model.heard)
         if card.family != "vocoder":
             model.get_buffer("voice").copy_(torch.from_numpy(batches.mean_identity()))
         self.objective = objective_of(card, model.to(device()), device())
@@ -96,7 +97,7 @@ class Run:
 
     def _validation(self) -> list[Batch]:
         """Up to 64 validation clips in fixed batches; empty when the split has none."""
-        if not any(row.subset == "val" for row in self.batches.table.rows):
+        if not self.batches.table.span("val"):
             return []
         subset = self.batches.of("val")
         count, size = min(64, len(subset)), self.card.train.batch
