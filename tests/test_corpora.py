@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import v2sbench.corpora as corpora
-from v2sbench.corpora import Clip, Corpus, Coverage, KnownList, Problem, Scan, split
+from tests.leaks import leaked
+from v2sbench.corpora import Clip, Corpus, Coverage, KnownList, Problem, Scan
 from v2sbench.corpora.divisions import (
     SHARES,
-    Division,
     apportion,
-    leaked,
     overlap_split,
     place,
-    refuse_leak,
     seen_split,
     unseen_split,
 )
 from v2sbench.corpora.folder import files
-from v2sbench.corpora.grid_grammar import stems
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.runtime import UseError, short_digest
 
@@ -237,31 +233,6 @@ def test_an_inconsistent_split_is_refused() -> None:
 )
 def test_coverage_labels(parts: dict[str, tuple[int, int | None]], exact: bool, label: str) -> None:
     assert Coverage(parts=parts, exact=exact).label == label
-
-
-def heard(name: str, *, corpus: str = "grid", division: str = "1", listing: str | None = None) -> Division:
-    return Division(corpus=corpus, split=name, division=division, listing=listing)
-
-
-def test_a_leak_is_refused_with_its_size() -> None:
-    ids = [f"s1/{stem}" for stem in islice(stems(), 0, 64_000, 160)]
-    parts = dict.fromkeys(ids, "test")
-    size = sum(part == "train" for part in split("grid1-seen").assign(ids).values())
-    scored = heard("tested", division="2")
-    with pytest.raises(UseError, match=f"trained on {size} test clips of tested .*, \\.\\.\\.\\); score it with"):
-        refuse_leak([heard("grid1-seen")], scored, parts, ids)
-    refuse_leak([], scored, parts, ids)
-    refuse_leak([heard("grid1-seen", division="2")], scored, parts, ids)  # the same division: nothing to look for
-    refuse_leak([heard("grid1-seen", corpus="other")], scored, parts, ids)
-    with pytest.raises(UseError, match="trained on grid1-seen was"):  # also what the weights started from
-        refuse_leak([heard("tested", division="2"), heard("grid1-seen")], scored, parts, ids)
-
-
-def test_what_was_trained_on_an_imported_list_is_scored_on_that_list_alone() -> None:
-    trained = [heard("grid4-seen", listing="train_4 and mine")]
-    refuse_leak(trained, heard("grid4-seen", division="2", listing="train_4 and mine"), {"s1/bbaf2n": "test"}, [])
-    with pytest.raises(UseError, match="the list 'train_4 and mine' of grid4-seen cannot be scored on grid1-seen"):
-        refuse_leak(trained, heard("grid1-seen", division="2"), {"s1/bbaf2n": "test"}, [])
 
 
 # ---------------------------------------------------------------- imported lists

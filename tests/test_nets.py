@@ -6,6 +6,7 @@ import hashlib
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -15,8 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.small_wave import identity_of, output_of, small_variant, source_of
 from v2sbench.card import list_cards
-from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import mel_frames
+from v2sbench.heard import Heard
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.nets.mel_decoder import rotary, rotate
 from v2sbench.nets.model import SpeechModel, build_model, load_weights, save_weights, transfer_decoder
@@ -211,7 +212,8 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
     for name in (SCRATCH, "a2a-wave", "v2a-wave-face-frozen", "vocoder"):
         card = small_variant(name)
         model = build_model(card)
-        model.trained_on = (Division(corpus="grid", split="grid1-seen", division="0" * 16, listing=None),)
+        clips = np.arange(-2, 3)
+        model.heard = (Heard(corpus="grid", split="grid1-seen", division="0" * 16, listing=None, clips=clips),)
         digests = set()
         for file in ("a", "b"):
             save_weights(model, tmp_path / f"{file}.safetensors")
@@ -221,7 +223,8 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
         loaded = load_weights(tmp_path / "a.safetensors", card)
         assert type(loaded) is type(model)
         assert loaded.card == card
-        assert loaded.trained_on == model.trained_on
+        assert [item.about for item in loaded.heard] == [item.about for item in model.heard]
+        assert np.array_equal(loaded.heard[0].clips, clips)
         assert not loaded.training
         for key, tensor in model.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)

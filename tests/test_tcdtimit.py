@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
+from tests.leaks import leaked
 from tests.trees import touch
 from v2sbench.corpora import Clip, Scan, corpus, scan_of, split
-from v2sbench.corpora.divisions import leaked
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.corpora.tcdtimit import INVENTORY, LEFT_OUT, LIPSPEAKERS, TEST, TRAIN, read_mlf, scan
 from v2sbench.media import FPS, RATE, decode, probe, read_wav

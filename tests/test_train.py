@@ -181,7 +181,8 @@ def test_the_three_initialisations(project: Path, model: str, identity: str) -> 
         train_variant(f"{variant}-tuned", "toy", params=params)
     given_decoder = load_weights(train_variant(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
     trained = load_weights(train_variant(f"{variant}-tuned", "toy", params=params))
-    assert trained.trained_on == (read_split(Path("splits/toy")).divided,)  # once, although both met it
+    (past,) = trained.heard  # once, although both heard it
+    assert (past.split, len(past.clips)) == ("toy", len(read_split(Path("splits/toy")).subset("train")))
     tuned = trained.decoder.state_dict()
     frozen = load_weights(train_variant(f"{variant}-frozen", "toy", params=params)).decoder.state_dict()
     for name, tensor in given_decoder.items():

@@ -27,7 +27,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2sbench.corpora import SUBSETS, Coverage, Subset
-from v2sbench.corpora.divisions import Division
 from v2sbench.lines import Lines
 from v2sbench.runtime import UseError, choose, rng
 
@@ -92,11 +91,6 @@ class SplitTable:
     def coverage_label(self) -> str:
         """Empty for a full split, else ``partial 900/1000``."""
         return self.coverage.label
-
-    @property
-    def divided(self) -> Division:
-        """Which division this is, for weights that are trained on it and for those that are scored on it."""
-        return Division(corpus=self.corpus, split=self.name, division=self.division, listing=self.listing)
 
     def span(self, name: str) -> range:
         """Places in `rows` of one part; empty for a part that the split has not."""

@@ -1,4 +1,4 @@
-"""The ways in which corpora are divided (by a hash of each clip, by speaker, by rank) and the guard between divisions.
+"""The ways in which corpora are divided: by a hash of each clip, by speaker, by rank.
 
 Every draw is ``unit(SEED, corpus, "seen", clip id)``: one number in [0, 1) a clip, for ever. The seed is a constant and
 no setting, since two people's numbers compare only on one division. All hash splits of a corpus read the same number,
@@ -7,24 +7,20 @@ so a clip is never in the training part of one and in the test part of another, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Literal
 
-from v2sbench.corpora import SUBSETS, Split, Subset, split
-from v2sbench.runtime import UseError, unit
+from v2sbench.corpora import SUBSETS, Split, Subset
+from v2sbench.runtime import unit
 
 __all__ = [
     "SEED",
     "SHARES",
-    "Division",
-    "leaked",
     "overlap_split",
     "place",
     "pretraining_split",
-    "refuse_leak",
     "seen_split",
     "unseen_split",
 ]
@@ -197,51 +193,3 @@ def pretraining_split(name: str, corpus: str, description: str, *, val: float = 
         subset=partial(_by_hash, corpus=corpus, speakers=None, edges=(1 - val, 1.0)),
         wer=False,
     )
-
-
-def leaked(trained: Mapping[str, Subset], scored: Mapping[str, Subset]) -> tuple[str, ...]:
-    """Test clips of the assignment `scored` on which a model of the assignment `trained` was trained, sorted."""
-    return tuple(sorted(name for name, part in scored.items() if part == "test" and trained.get(name) == "train"))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Division:
-    """Which division of which corpus: what weights were trained on, or what they are scored on."""
-
-    corpus: str
-    """Name of the corpus."""
-    split: str
-    """Name of the split."""
-    division: str
-    """16 hex digits that name its parts and ids (`Split.digest`)."""
-    listing: str | None
-    """Title of the imported list, None for the split's own division."""
-
-
-def refuse_leak(
-    trained_on: Iterable[Division], scored_on: Division, parts: Mapping[str, Subset], ids: Iterable[str]
-) -> None:
-    """UseError when a model may not be scored: test clips are among those that it, or what it started from, heard.
-
-    parts: clip -> part of what it is scored on. ids: every clip of the corpus that is here. Different corpora share no
-    clip, whatever the names. What was trained on an imported list can only be scored on that list: a checkpoint does
-    not hold the list, so for another division nothing could be said.
-    """
-    names = list(ids)
-    for heard in trained_on:
-        if heard.corpus != scored_on.corpus or heard.division == scored_on.division:
-            continue
-        if heard.listing is not None and heard.listing == scored_on.listing:
-            continue
-        if heard.listing is not None:
-            raise UseError(
-                f"a model trained on the list {heard.listing!r} of {heard.split} cannot be scored on "
-                f"{scored_on.split}: which of its test clips were in that list is not known here; "
-                f"run: v2sbench split {scored_on.split} --list FILE"
-            )
-        found = leaked(split(heard.split).assign(names), parts)
-        if found:
-            raise UseError(
-                f"a model trained on {heard.split} was trained on {len(found)} test clips of {scored_on.split} "
-                f"({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}); score it with --split {heard.split}"
-            )

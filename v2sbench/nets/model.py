@@ -7,7 +7,6 @@ samples; `vocoder` is the waveform decoder alone, on a log-mel.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -16,8 +15,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from v2sbench.card import Card, card_from_json
-from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import repeat_index
+from v2sbench.heard import Heard
 from v2sbench.identity import DIMENSIONS
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.nets.audio import AudioEncoder
@@ -43,14 +42,16 @@ __all__ = [
 
 ABOUT = "v2sbench"
 """Metadata key of a weights file."""
+HEARD = "heard."
+"""How the names of tensors begin that hold hashes of training clips."""
 
 
 class SpeechModel(nn.Module):
     """What all families share: a card, a decoder that can be taken over, and parts that can be frozen."""
 
     decoder: nn.Module
-    trained_on: tuple[Division, ...] = ()
-    """Divisions whose training parts these weights, and those that they started from, have met."""
+    heard: tuple[Heard, ...] = ()
+    """What these weights, and those that they started from, were trained on."""
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -187,12 +188,13 @@ def weights_path(variant: str, split: str) -> Path:
 
 
 def save_weights(model: SpeechModel, path: Path) -> None:
-    """Write weights with the card and what they were trained on inside.
+    """Write weights with the card and what they have heard inside.
 
     One metadata key with canonical JSON: the same bytes every time.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    about = {"card": json.loads(model.card.json()), "trained_on": [asdict(item) for item in model.trained_on]}
+    state |= {f"{HEARD}{place}": torch.from_numpy(item.clips) for place, item in enumerate(model.heard)}
+    about = {"card": json.loads(model.card.json()), "heard": [item.about for item in model.heard]}
     with atomic(path) as draft:
         save_file(state, draft, metadata={ABOUT: json.dumps(about, sort_keys=True, separators=(",", ":"))})
         draft.chmod(0o644)  # safetensors leaves it readable to its owner alone
@@ -220,7 +222,9 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
         what = f"card {found.name!r}" if found.name != card.name else "another arch section"
         raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
     model = build_model(found)
-    model.trained_on = tuple(Division(**item) for item in about["trained_on"])
+    model.heard = tuple(
+        Heard(**item, clips=state.pop(f"{HEARD}{place}").numpy()) for place, item in enumerate(about["heard"])
+    )
     wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
     if wanted != {name: tensor.shape for name, tensor in state.items()}:
         off = next(name for name in [*wanted, *state] if wanted.get(name) != getattr(state.get(name), "shape", None))

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from v2sbench.card import MelArch
-from v2sbench.corpora.divisions import Division
 from v2sbench.dsp import griffin_lim, mel_frames
+from v2sbench.heard import Heard
 from v2sbench.media import SAMPLES_PER_FRAME
 from v2sbench.runtime import UseError, sha256_file, suggest
 from v2sbench.vocoders.checkpoints import Conditioned, check_mel
@@ -46,7 +46,7 @@ class Vocoder:
 
     def __init__(
         self, name: str, label: str, mel: MelArch, render: Callable[[Tensor, int], Tensor],
-        trained_on: tuple[Division, ...] = (),
+        heard: tuple[Heard, ...] = (),
     ) -> None:  # fmt: skip
         self.name = name
         """What `load_vocoder` gets to make it again."""
@@ -54,8 +54,8 @@ class Vocoder:
         """Short and stable, for tables: `griffin-lim`, or the kind and the first hex digits of the file's SHA-256."""
         self.mel = mel
         """The definition of the mel that it expects."""
-        self.trained_on = trained_on
-        """Divisions whose training parts it has met; empty for a vocoder of elsewhere, of which nobody knows."""
+        self.heard = heard
+        """What it was trained on; empty for a vocoder of elsewhere, of which nobody knows."""
         self._render = render
 
     @torch.inference_mode()
@@ -84,7 +84,7 @@ def load_vocoder(name: str, mel: MelArch) -> Vocoder:
     path = Path(name).resolve()  # a worker may stand elsewhere
     if not path.is_file():
         raise UseError(f"unknown vocoder {name!r}{suggest(name, [GRIFFIN_LIM])} (known: {KNOWN})")
-    heard: tuple[Division, ...] = ()
+    heard: tuple[Heard, ...] = ()
     if path.suffix == ".safetensors":
         kind, (render, heard) = "vocoder", _load_own(path, mel)
     elif path.suffix == ".pkl":
@@ -96,7 +96,7 @@ def load_vocoder(name: str, mel: MelArch) -> Vocoder:
     return Vocoder(str(path), f"{kind}:{sha256_file(path)[:8]}", mel, render, heard)
 
 
-def _load_own(path: Path, mel: MelArch) -> tuple[Conditioned, tuple[Division, ...]]:
+def _load_own(path: Path, mel: MelArch) -> tuple[Conditioned, tuple[Heard, ...]]:
     """A vocoder of this project, whose generator maps (B, M, bands) to (B, hop x M) and whose mel is ours; its past."""
     from v2sbench.nets.model import load_weights  # only here: the networks of the suite take a moment to import
 
@@ -106,7 +106,7 @@ def _load_own(path: Path, mel: MelArch) -> tuple[Conditioned, tuple[Division, ..
         raise UseError(f"{path} holds {card.name}, of the family {card.family}; --vocoder needs the family vocoder")
     theirs, ours = dataclasses.asdict(card.arch.mel), dataclasses.asdict(mel)
     check_mel(path, {f"arch.mel.{key}": (theirs[key], value) for key, value in ours.items()})
-    return Conditioned(generator=lambda values: model(values.transpose(1, 2)), floor=mel.floor), model.trained_on
+    return Conditioned(generator=lambda values: model(values.transpose(1, 2)), floor=mel.floor), model.heard
 
 
 @cache
