@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -42,7 +42,9 @@ class Fault:
 
     kind: Kind
     value: int = 0
-    """cut: bytes that are sent. corrupt: which one is flipped. status: the code. length: how much it is off."""
+    """cut: bytes that are sent. corrupt: which one is flipped. status: the code. length: how much it is off.
+    stall: bytes of the file after which the server falls silent.
+    """
     wait: str = ""
     """Retry-After, of a status."""
 
@@ -63,8 +65,8 @@ class Publisher:
     """Whether files have one."""
     ranges: bool = True
     """Whether it knows Range."""
-    sent: int = 0
-    """Bytes of files that were sent."""
+    gate: Event = field(default_factory=Event)
+    """What a stalled answer waits for."""
 
     def __enter__(self) -> Publisher:
         publisher = self
@@ -80,6 +82,7 @@ class Publisher:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.gate.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()
@@ -176,10 +179,14 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         if fault and kind == "cut":
             body = body[: fault.value]
-        for start in range(0, len(body), 4096 if kind == "trickle" else max(1, len(body))):
-            piece = body[start : start + 4096] if kind == "trickle" else body
+        step = 4096 if kind == "trickle" else max(1, len(body))
+        if fault and kind == "stall":
+            self.wfile.write(body[: max(0, fault.value - first)])
+            self.owner.gate.wait(20)
+            body = body[max(0, fault.value - first) :]
+        for start in range(0, len(body), step):
+            piece = body[start : start + step]
             self.wfile.write(piece[: len(piece) + min(0, off)])
-            self.owner.sent += len(piece)
             if kind == "trickle":
                 time.sleep(0.002)
         if kind == "cut" or off:

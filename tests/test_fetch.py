@@ -197,6 +197,14 @@ def test_nothing_of_the_users_is_overwritten(publisher: Publisher, tmp_path: Pat
     assert tree(tmp_path)["s1/b.dat"] == b"mine"
 
 
+def test_what_nobody_may_download_is_not_even_begun(tmp_path: Path) -> None:
+    with pytest.raises(UseError, match="toy cannot be downloaded by anybody; see: v2sbench fetch toy"):
+        fetch(toy(), tmp_path)
+    with pytest.raises(UseError, match="jobs must be at least 1, not 0"):
+        fetch(discover()["grid"], tmp_path, jobs=0)
+    assert tree(tmp_path) == {}
+
+
 def test_no_digest_is_said(publisher: Publisher, tmp_path: Path) -> None:
     report = fetch(corpus_of(publisher, digest="", size=None), tmp_path)
     assert report.unverified == report.fetched
@@ -297,43 +305,56 @@ def wait_until(happens: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def test_killed_at_any_moment_it_is_gone_on_with(publisher: Publisher, tmp_path: Path) -> None:
-    publisher.always = dict.fromkeys(publisher.files, Fault("trickle"))
-    item = corpus_of(publisher)
-    total = sum(len(data) for data in publisher.files.values())
-    for share in (0.15, 0.45, 0.8):
-        process = started(item, tmp_path)
-        wait_until(lambda share=share: publisher.sent > share * total)  # type: ignore[misc]
+def stalled(publisher: Publisher, root: Path, where: int) -> subprocess.Popen[str]:
+    """A fetch in another process, of which two files have come up to byte `where` and no further."""
+    publisher.always = dict.fromkeys(publisher.files, Fault("stall", where))
+    process = started(corpus_of(publisher), root)
+    parts = [root / ".fetch" / f"{name}.part" for name in ("s1.zip", "s2.zip")]
+    wait_until(lambda: all(part.exists() and part.stat().st_size == where for part in parts))
+    return process
+
+
+def test_killed_again_and_again_it_is_gone_on_with(publisher: Publisher, tmp_path: Path) -> None:
+    for where in (10_000, 50_000, 100_000):
+        process = stalled(publisher, tmp_path, where)
         process.send_signal(signal.SIGKILL)
         process.communicate()
     publisher.always.clear()
-    fetch(item, tmp_path)
+    fetch(corpus_of(publisher), tmp_path)
     assert tree(tmp_path) == all_of()
-    assert publisher.sent < 1.5 * total  # what had come was kept
-    assert any(asked for _, asked, _ in publisher.asked)
+    assert publisher.ranges_of("s1.zip") == ["", "bytes=10000-", "bytes=50000-", "bytes=100000-"]
 
 
-def test_an_interrupt_ends_it_at_once_and_keeps_what_came(publisher: Publisher, tmp_path: Path) -> None:
-    publisher.always = dict.fromkeys(publisher.files, Fault("trickle"))
+def test_killed_while_it_unpacks_it_is_gone_on_with(publisher: Publisher, tmp_path: Path) -> None:
+    files = {f"s1/{k:04d}.dat": k.to_bytes(4, "big") * 100 for k in range(2_000)}
+    publisher.files = {"s1.zip": packed(files)}
     item = corpus_of(publisher)
     process = started(item, tmp_path)
-    wait_until(lambda: publisher.sent > 20_000)
+    wait_until(lambda: (tmp_path / "s1/0100.dat").exists())
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert state(tmp_path) == {"s1.zip", "s1.zip.origin"}
+    assert fetch(item, tmp_path).fetched == ("s1.zip",)
+    assert tree(tmp_path) == files
+    assert len(publisher.asked) == 1
+
+
+def test_an_interrupt_waits_for_no_server_and_keeps_what_came(publisher: Publisher, tmp_path: Path) -> None:
+    process = stalled(publisher, tmp_path, 30_000)
     process.send_signal(signal.SIGINT)
-    told = process.communicate(timeout=10)[1]
-    assert "KeyboardInterrupt" in told
-    assert sum(path.stat().st_size for path in (tmp_path / ".fetch").glob("*.part")) > 10_000
+    assert "KeyboardInterrupt" in process.communicate(timeout=15)[1]
+    assert not publisher.gate.is_set()
+    assert (tmp_path / ".fetch/s1.zip.part").read_bytes() == publisher.files["s1.zip"][:30_000]
 
 
 def test_two_at_once_do_not_mix(publisher: Publisher, tmp_path: Path) -> None:
-    publisher.always = dict.fromkeys(publisher.files, Fault("trickle"))
-    item = corpus_of(publisher)
-    process = started(item, tmp_path)
-    wait_until(lambda: publisher.sent > 0)
+    process = stalled(publisher, tmp_path, 30_000)
     with pytest.raises(UseError, match="another fetch is at work in"):
-        fetch(item, tmp_path)
+        fetch(corpus_of(publisher), tmp_path)
     process.kill()
     process.communicate()
-    fetch(item, tmp_path)  # the lock went with it
+    publisher.always.clear()
+    fetch(corpus_of(publisher), tmp_path)  # the lock went with it
 
 
 # ---------------------------------------------------------------- what the corpora say

@@ -23,6 +23,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "PAUSE", 0.001)
     monkeypatch.setattr(transfer, "TIMEOUT", (2.0, 2.0))
     monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("V2S_QUIET", "1")
 
 
 @pytest.fixture
@@ -211,7 +212,10 @@ def test_told_to_stop(publisher: Publisher, tmp_path: Path) -> None:
     assert 0 < (tmp_path / "file.part").stat().st_size < len(DATA)
 
 
-def test_waits_as_long_as_it_is_told(publisher: Publisher, web: Web, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waits_as_long_as_it_is_told_and_says_so(
+    publisher: Publisher, web: Web, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("V2S_QUIET")
     waited: list[float] = []
     monkeypatch.setattr(Web, "pause", lambda self, seconds=0: waited.append(seconds))
     monkeypatch.setattr(transfer, "PAUSE", 1.0)
@@ -220,6 +224,9 @@ def test_waits_as_long_as_it_is_told(publisher: Publisher, web: Web, monkeypatch
     ]  # fmt: skip
     web.text(publisher.url("file"))
     assert waited == [1.0, 2.0, 7.0, transfer.LONGEST_PAUSE]
+    said = capsys.readouterr().err.splitlines()
+    assert said[2] == f"{publisher.url('file')}: the server answers 429; asking again in 7 s"
+    assert len(said) == 4
 
 
 def test_sizes(publisher: Publisher, web: Web) -> None:

@@ -150,23 +150,31 @@ def worker_count(n: int | None = None) -> int:
 
 @overload
 def progress(
-    iterable: Iterable[T], *, total: int | None = None, desc: str | None = None, initial: int = 0
+    iterable: Iterable[T], *, total: int | None = None, desc: str | None = None, initial: int = 0, unit: str = "it"
 ) -> tqdm[T]: ...
 @overload
 def progress(
-    iterable: None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0
+    iterable: None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0, unit: str = "it"
 ) -> tqdm[Any]: ...
 def progress(
-    iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0
+    iterable: Iterable[Any] | None = None,
+    *,
+    total: int | None = None,
+    desc: str | None = None,
+    initial: int = 0,
+    unit: str = "it",
 ) -> tqdm[Any]:
-    """The one progress bar of the suite: on stderr, with rate and time left; quiet under `V2S_QUIET=1`."""
+    """The one progress bar of the suite: on stderr, with rate and time left; quiet under `V2S_QUIET=1`.
+
+    unit: what is counted; "B", bytes, are shown as 1.2G.
+    """
     from tqdm import tqdm
 
     quiet = os.environ.get("V2S_QUIET") == "1"
     interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file gets a line now and then
     return tqdm(
         iterable, total=total, desc=desc, initial=initial, disable=quiet, dynamic_ncols=True, mininterval=interval,
-        smoothing=0.05,
+        smoothing=0.05, unit=unit, unit_scale=unit == "B", unit_divisor=1024,
     )  # fmt: skip
 
 

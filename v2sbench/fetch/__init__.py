@@ -65,9 +65,11 @@ def chosen(item: Corpus, *, parts: Sequence[str] = (), speakers: Sequence[str] =
     """The files of a corpus that are asked for; all of them without `parts` and `speakers`.
 
     speakers: theirs, and what belongs to everybody. UseError for a name that there is not, or for speakers where the
-    archives are not cut by them.
+    archives are not cut by them, or for a corpus that is not given out so.
     """
     files = item.access.files
+    if not files:
+        raise UseError(f"{item.name} cannot be downloaded by anybody; see: v2sbench fetch {item.name}")
     if parts:
         known = {file.part: file for file in files}
         return [choose("part", part, known) for part in dict.fromkeys(parts)]
@@ -99,6 +101,8 @@ def fetch(
     not the published ones; both after the other files were brought. What came stays, so that the same call goes on.
     """
     remotes = chosen(item, parts=parts, speakers=speakers)
+    if jobs is not None and jobs < 1:
+        raise UseError(f"jobs must be at least 1, not {jobs}")
     folder = folder_of(item, root)
     state = folder / STATE
     state.mkdir(parents=True, exist_ok=True)
@@ -107,9 +111,7 @@ def fetch(
         stop = threading.Event()
         with Web(stop=stop) as web:
             items = _published(todo, web)
-        jobs = min(JOBS if jobs is None else jobs, max(1, len(items)))
-        if jobs < 1:
-            raise UseError(f"jobs must be at least 1, not {jobs}")
+        jobs = min(jobs or JOBS, len(items))
         _need_room(items, state, jobs, keep=keep)
         damaged = _bring_all(items, state, folder, jobs, stop, keep=keep) if items else []
     return Report(
@@ -222,9 +224,8 @@ def _bring_all(
     failed: dict[str, UseError | CheckError] = {}
     damaged: list[str] = []
     total = sum(item.size or 0 for item in items)
-    with progress(total=total, desc="fetch") as bar:
-        bar.unit, bar.unit_scale, bar.unit_divisor = "B", True, 1024
-        bar.n = bar.initial = sum(_here(state, item.remote) for item in items)
+    here = sum(_here(state, item.remote) for item in items)
+    with progress(total=total or None, desc="fetch", initial=here, unit="B") as bar:
 
         def advance(size: int) -> None:
             with lock:
@@ -239,9 +240,8 @@ def _bring_all(
     if failed:
         kind = CheckError if any(isinstance(error, CheckError) for error in failed.values()) else UseError
         told = "; ".join(f"{name}: {error}" for name, error in failed.items())
-        raise kind(
-            f"{len(failed)} of {len(items)} files could not be had: {told}; to go on, run the same command again"
-        )
+        count = f"{len(failed)} of {len(items)} files" if len(items) > 1 else "the file"
+        raise kind(f"{count} could not be had: {told}; to go on, run the same command again")
     return damaged
 
 

@@ -12,7 +12,9 @@ digest to say, not for this module.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +83,8 @@ class Web:
             raise _Failed(f"the server answers {response.status_code}", _seconds(response.headers.get("Retry-After")))
         return response
 
-    def persist(self, attempt: Callable[[], bool]) -> None:
-        """Call `attempt` until it returns; TRIES failures in a row without progress are one UseError.
+    def persist(self, url: str, attempt: Callable[[], bool]) -> None:
+        """Call `attempt`, which asks for `url`, until it returns; TRIES failures in a row are one UseError.
 
         attempt: raises _Failed; returns whether everything is there, and false where only a part of it came.
         """
@@ -96,8 +98,9 @@ class Web:
                 fruitless += 1
                 if fruitless >= TRIES:
                     raise UseError(f"{error} ({TRIES} times in a row)") from error
-                pause = PAUSE * 2 ** (fruitless - 1) if error.wait is None else error.wait
-                self.pause(min(pause, LONGEST_PAUSE))
+                pause = min(PAUSE * 2 ** (fruitless - 1) if error.wait is None else error.wait, LONGEST_PAUSE)
+                _say(f"{url}: {error}; asking again in {pause:.0f} s")
+                self.pause(pause)
 
     def pause(self, seconds: float = 0) -> None:
         """Wait; Stopped when told to stop."""
@@ -114,7 +117,7 @@ class Web:
                 found.append(b"".join(_body(response)).decode("utf-8", errors="replace"))
             return True
 
-        self.persist(attempt)
+        self.persist(url, attempt)
         return found[-1]
 
     def size(self, url: str) -> int | None:
@@ -125,6 +128,14 @@ class Web:
                 return int(told) if response.status_code == 200 and told.isdigit() else None
         except _Failed:
             return None
+
+
+def _say(text: str) -> None:
+    """A line on stderr, above the progress bars."""
+    if os.environ.get("V2S_QUIET") != "1":
+        from tqdm import tqdm
+
+        tqdm.write(text, file=sys.stderr)
 
 
 def _session() -> requests.Session:
@@ -200,7 +211,7 @@ class _Transfer:
         if self.have and (known.get("url") != self.url or (self.size is not None and self.have > self.size)):
             self._clear()
         self.best = self.have
-        self.web.persist(self._attempt)
+        self.web.persist(self.url, self._attempt)
 
     def _known(self) -> dict[str, Any]:
         """What is noted of the bytes that are here: url, validator ("" without one), total (None when unknown)."""
