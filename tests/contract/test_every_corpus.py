@@ -34,6 +34,7 @@ def test_metadata_is_complete(name: str) -> None:
     assert item.url.startswith("https://") or item.embedded
     assert item.splits
     assert all(count > 0 for count in item.inventory.values())
+    assert item.total is None or (item.total > 0 and not item.inventory)
 
 
 @every_corpus

@@ -30,7 +30,7 @@ def _corpora() -> Listing:
     from v2sbench.corpora import discover
 
     rows = [
-        [item.name, item.kind, "made here" if item.embedded else str(sum(item.inventory.values()) or "?"),
+        [item.name, item.kind, "made here" if item.embedded else str(sum(item.inventory.values()) or item.total or "?"),
          item.licence, item.title]
         for item in discover().values()
     ]  # fmt: skip

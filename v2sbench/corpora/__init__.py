@@ -226,6 +226,8 @@ class Corpus:
     """Writes a miniature in the true on-disk layout with real media bytes, for tests."""
     inventory: Mapping[str, int] = field(default_factory=dict)
     """Speaker -> usable clips of a full copy; empty when there is no fixed or no measured count."""
+    total: int | None = None
+    """Clips of a full copy where only their sum is published, for the eye: nothing is held to be missing by it."""
     generate: Callable[..., object] | None = None
     """Embedded corpora: ``generate(root, **size)`` makes the corpus at `root` unless it is there with that size."""
     known_lists: Mapping[str, KnownList] = field(default_factory=dict)

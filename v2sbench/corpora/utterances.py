@@ -98,11 +98,12 @@ def speech_corpus(
     access: Access = UNSAID,
     val: float = 0.01,
     generate: Callable[..., object] | None = None,
+    total: int | None = None,
 ) -> Corpus:
     """An audio-only corpus with one split of its own name: no labels, no pictures, nothing to test on.
 
     val: share of the clips that validate, drawn by hash; the rest trains. generate: for an embedded corpus, what makes
-    it.
+    it. total: clips of a full copy, where a source tells.
     """
     return Corpus(
         name=name,
@@ -115,5 +116,6 @@ def speech_corpus(
         is_id=is_id,
         fake=fake,
         generate=generate,
+        total=total,
         access=access,
     )
