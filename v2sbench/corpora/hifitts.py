@@ -127,7 +127,7 @@ CORPORA = (
         scan=scan,
         is_id=_is_id,
         fake=fake,
-        # the dataset card of a copy on Hugging Face, clean and other, train, dev and test (graded: one count of a copy)
+        # the card of a public copy: clean and other, of each train, dev and test (graded: one count, of that copy)
         total=125_989 + 196_489 + 150 + 350 + 300 + 700,
         access=Access(
             note="CC BY 4.0: any use with attribution (Interspeech 2021).",
