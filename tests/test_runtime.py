@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench.runtime import (
+    FEW,
+    WINDOW,
     UseError,
     atomic,
     choose,
@@ -87,6 +92,34 @@ def test_parallel_keeps_the_order_and_raises(count: int) -> None:
     assert list(parallel(_square, range(20), jobs=count)) == [value * value for value in range(20)]
     with pytest.raises(ValueError, match="-1"):
         list(parallel(_square, [*range(12), -1], jobs=count))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_parallel_reads_and_keeps_no_more_than_two_windows(count: int) -> None:
+    """Whoever takes results slowly, or stops, holds the workers back: nothing piles up."""
+    read = 0
+
+    def items() -> Iterator[int]:
+        nonlocal read
+        for value in itertools.count():
+            read += 1
+            yield value
+
+    results = parallel(_square, items(), jobs=count)
+    for taken in range(100):
+        assert next(results) == taken * taken
+        assert read <= taken + 2 * WINDOW * count + 1 + FEW
+    time.sleep(0.1)  # workers go on meanwhile, as far as they may
+    assert read <= 100 + 2 * WINDOW * count + FEW
+    results.close()
+
+
+def test_parallel_stops_reading_when_a_worker_raises() -> None:
+    read: list[int] = []
+    with pytest.raises(ValueError, match="-1"):
+        for _ in parallel(_square, (read.append(value) or value for value in (3, -1, *range(500))), jobs=2):
+            pass
+    assert len(read) < 2 * 2 * WINDOW + FEW + 2
 
 
 def test_worker_count(monkeypatch: pytest.MonkeyPatch) -> None:

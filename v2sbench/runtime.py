@@ -17,6 +17,7 @@ import platform
 import shutil
 import sys
 import tempfile
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from importlib import metadata
@@ -231,11 +232,14 @@ def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backe
                 running.append(pool(joblib.delayed(function)(item) for item in window))
             if not running:
                 return
-            yield from running[0]
+            for result in running[0]:  # noqa: UP028 - so that closing is done below
+                yield result
             running.popleft()
     finally:
-        for results in running:
-            results.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # joblib tells of tasks that were given up; so it should be
+            for results in running:
+                results.close()
 
 
 @contextlib.contextmanager
