@@ -275,11 +275,14 @@ def _rules(args: argparse.Namespace) -> tuple[list[str], str | None]:
     """Protocols and recogniser: the options, else the profile's, else the demo's outside a project; None for `none`."""
     from v2sbench.card import PARAMS, load_params
     from v2sbench.metrics import DEFAULT, PROTOCOLS
+    from v2sbench.metrics import protocol as rules_of
 
     params = load_params() if PARAMS.exists() else None
     protocol = args.protocol or (params.protocol if params else DEFAULT)
     asr = args.asr or (params.asr if params else "grid-grammar")
     names = list(PROTOCOLS) if protocol == "all" else list(dict.fromkeys(protocol.split(",")))
+    for name in names:  # all of them before any is scored
+        rules_of(name)
     return names, None if asr == "none" else asr
 
 

@@ -48,11 +48,12 @@ class Summary:
     def __str__(self) -> str:
         """A line a metric, and what went wrong."""
         lines = [f"{self.out}: {self.clips} clips of {self.system}" + (f", {self.kept} kept" if self.kept else "")]
+        width = max([16, *(len(heading(name)) for name in self.columns)])
         for name, found in self.columns.items():
             value = "-" if found.value is None else f"{found.value:.3f}"
             failed = f", failed {found.n_failed}" if found.n_failed else ""
             note = f" ({found.note})" if found.note and found.n else ""
-            lines.append(f"  {heading(name):16} {value:>8}  n {found.n}{failed}{note}")
+            lines.append(f"  {heading(name):{width}} {value:>8}  n {found.n}{failed}{note}")
         if self.asr:
             lines.append(f"  recogniser {self.asr}")
         if bad := [f"{count} {status}" for status, count in sorted(self.statuses.items()) if status != "ok"]:
