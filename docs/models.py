@@ -1,6 +1,6 @@
 """Writes models/README.md, what every card builds and where its values are from: `python docs/models.py [--check]`.
 
-The grades of the values (primary, secondary, assumed, ...) are told in v2sbench/card/grades.py.
+The grades of the values (primary, secondary, assumed, ...) are told in v2sbench/report/grades.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch
 
 from v2sbench.adversary import Discriminator
 from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card
-from v2sbench.card.grades import Value, read_values
 from v2sbench.media import FPS, SAMPLES_PER_FRAME
 from v2sbench.nets.cost import costs_of, multiply_adds, parameters
+from v2sbench.report.grades import Value, read_values
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "models"

@@ -26,6 +26,8 @@ from v2sbench.corpora.synthetic import DemoSize
 PROFILES = {path.stem: path for path in sorted((ROOT / "profiles").glob("*.yaml"))}
 NEVER_DEPS = ("v2sbench", "v2sbench.cli")
 """The verbs only parse and call, so their help texts retrain nothing; the package itself holds a version number."""
+UNUSED = ("_from_folders", "_score_own")
+"""Functions of the command line that score without a split, or a user's own system."""
 
 RESOLVE = """
 import json
@@ -74,7 +76,7 @@ def commands(stage: dict) -> list[list[str]]:
 def run_by(verb: str) -> frozenset[str]:
     """Modules that a verb brings in: those imported by its function and by what that calls within the command line.
 
-    Functions named `_explain...` only word an error, and `_from_folders` scores without a split, which no stage does.
+    Functions named `_explain...` only word an error; those of UNUSED do what no stage does.
     """
     sources = [
         ast.parse(MODULES[name].read_text(encoding="utf-8")) for name in MODULES if name.startswith("v2sbench.cli.")
@@ -84,7 +86,7 @@ def run_by(verb: str) -> frozenset[str]:
     todo, seen = [cli.VERBS[verb].run.__name__], set()
     while todo:
         name = todo.pop()
-        if name in seen or name.startswith("_explain") or name == "_from_folders":
+        if name in seen or name.startswith("_explain") or name in UNUSED:
             continue
         seen.add(name)
         found.update(imported(functions[name], typing=False))

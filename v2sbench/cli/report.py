@@ -34,7 +34,7 @@ def run_report(args: argparse.Namespace) -> None:
     own = dict(_named(text) for text in args.system)
     for split in splits:
         for name, folder in own.items():
-            _score(split, name, folder)
+            _score_own(split, name, folder)
         clips = CLIPS if args.clips is None else args.clips
         print(f"report: {write_report(split, args.out, clips=clips, folders=own)}")
 
@@ -47,7 +47,7 @@ def _named(text: str) -> tuple[str, Path]:
     return name, Path(folder)
 
 
-def _score(split: str, name: str, folder: Path) -> None:
+def _score_own(split: str, name: str, folder: Path) -> None:
     """Score a system of the user's; what was scored is not scored again."""
     from v2sbench.cli import run
 

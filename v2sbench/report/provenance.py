@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from v2sbench.card import card_chain
-from v2sbench.card.grades import Value, read_values
+from v2sbench.report.grades import Value, read_values
 from v2sbench.results import Measured, Variant
 from v2sbench.sheet import Table
 from v2sbench.splits import SplitTable
