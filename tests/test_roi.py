@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.conftest import PROJECT
 from tests.marks import applied, mean_landmarks, turned
-from v2sbench import roi
+from v2sbench import cli, clips, roi
 from v2sbench.roi import SIZE, RoiError, landmarks
 from v2sbench.runtime import UseError
 
@@ -145,6 +148,30 @@ def test_precomputed_without_a_file_is_no_other_provider():
 def test_unknown_provider():
     with pytest.raises(UseError, match="did you mean 'haar'"):
         roi.mouth_roi(np.zeros((10, 48, 64), np.uint8), provider="har")
+
+
+def test_auto_takes_landmarks_where_there_are_some(monkeypatch):
+    for name in roi.PROVIDERS:
+        monkeypatch.setitem(roi.PROVIDERS, name, lambda frames, path, shown, name=name: (name, path, shown))
+    picture, path, shown = np.zeros((10, 48, 64), np.uint8), Path("a.npz"), np.arange(10)
+    assert roi.find_mouth(picture) == ("mesh", None, None)
+    assert roi.find_mouth(picture, landmarks=path, shown=shown) == ("precomputed", path, shown)
+    assert roi.find_mouth(picture, landmarks=path, provider="haar") == ("haar", path, None)
+
+
+def test_prepare_takes_the_provider_from_the_profile(monkeypatch, tmp_path):
+    asked = []
+    monkeypatch.setattr(clips, "prepare", lambda *_, roi, **__: asked.append(roi))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "a").touch()
+    line = ["prepare", "grid", "--root", "raw"]
+    assert cli.main(line) == 0
+    profile = (PROJECT / "profiles" / "grid1.yaml").read_text(encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(re.sub(r"(?m)^roi: \w+", "roi: precomputed", profile), encoding="utf-8")
+    assert cli.main(line) == 0
+    assert cli.main([*line, "--roi", "haar"]) == 0
+    assert asked == ["auto", "precomputed", "haar"]
 
 
 def test_errors_cross_processes():
