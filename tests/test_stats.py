@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench import stats
+from v2sbench import runtime, stats
 from v2sbench.stats import Comparison, bootstrap_mean, bootstrap_ratio, holm, outcome, paired_bootstrap
 
 few = settings(max_examples=25, deadline=None)
@@ -208,3 +208,14 @@ def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
 def test_outcomes(difference: float, p: float, n: int, higher: bool, said: str) -> None:
     found = Comparison(difference=difference, low=0, high=0, p=p, n=n, n_left_out=0)
     assert outcome(found, p, higher_is_better=higher) == said
+
+
+@few
+@given(st.integers(1, 40), st.integers(0, 5))
+def test_what_is_not_summed_twice_is_still_the_sum(count: int, seed: int) -> None:
+    """Equal columns and columns of ones take a short cut; the digits are those of the long way."""
+    values = np.random.default_rng(seed).normal(size=count)
+    table = np.stack([values, np.ones(count), values, 2 * values, np.full(count, 3.0)], axis=1)
+    sums = stats._resampled_sums(table, seed, 30)
+    index = runtime.rng(seed, "bootstrap").integers(0, count, size=(30, count))
+    assert (sums == np.stack([column[index].sum(axis=1) for column in table.T], axis=1)).all()

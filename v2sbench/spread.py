@@ -104,24 +104,30 @@ def reach(found: Spread, system: str) -> list[str]:
                 families.setdefault(metric.partition("_")[0], []).append((column.value, metric, protocol))
     said = []
     for family, numbers in families.items():
-        low, high = min(numbers), max(numbers)
+        low, high = (best(numbers, key=lambda item: item[0]) for best in (min, max))
         if high[0] > low[0]:
             ends = [f"{number(metric, value)} ({label(metric)}, {protocol})" for value, metric, protocol in (low, high)]
             said.append(f"{family.upper()} from {ends[0]} to {ends[1]}.")
     return said
 
 
-def notes(found: Spread, system: str) -> list[str]:
-    """What each protocol does, and why one has no number."""
-    said = [
-        f"{protocol}: {PROTOCOLS[protocol].description}; recogniser {found.asr[system][protocol] or 'none'}."
-        for protocol in found.columns[system]
-    ]
-    said += [
+def lacking(found: Spread, system: str) -> list[str]:
+    """Why a protocol has no number, one sentence a reason."""
+    return [
         f"{protocol}: {', '.join(label(metric) for metric in columns if columns[metric].note == why)} -: {why}."
         for protocol, columns in found.columns[system].items()
         for why in dict.fromkeys(column.note for column in columns.values() if column.note)
     ]
+
+
+def notes(found: Spread) -> list[str]:
+    """What each protocol does, and what listened under it."""
+    said = []
+    for protocol in PROTOCOLS:
+        heard = dict.fromkeys(lines[protocol] for lines in found.asr.values() if protocol in lines)
+        if heard:
+            recognisers = " or ".join(name or "none" for name in heard)
+            said.append(f"{protocol}: {PROTOCOLS[protocol].description}; recogniser {recognisers}.")
     return said
 
 
@@ -142,9 +148,14 @@ def markdown(found: Spread) -> str:
         INTRODUCTION,
     ]
     for system in found.columns:
-        said = [*reach(found, system), *notes(found, system)]
-        parts += [f"## {system}", pipes(header(found), lines(found, system)), "\n".join(f"- {note}" for note in said)]
-    return "\n\n".join(parts) + "\n"
+        said = _list([*reach(found, system), *lacking(found, system)])
+        parts += [f"## {system}", pipes(header(found), lines(found, system)), said]
+    parts += ["## The protocols", _list(notes(found))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _list(sentences: Sequence[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
 def console(found: Spread) -> str:
@@ -153,8 +164,8 @@ def console(found: Spread) -> str:
     heads = [head.replace(" (", "\n(") for head in header(found)]
     for system in found.columns:
         table = tabulate(lines(found, system), heads, disable_numparse=True)
-        parts.append("\n".join([system, table, *reach(found, system), *notes(found, system)]))
-    return "\n\n".join(parts)
+        parts.append("\n".join([system, table, *reach(found, system), *lacking(found, system)]))
+    return "\n\n".join([*parts, "\n".join(notes(found))])
 
 
 def csv_text(found: Spread) -> str:

@@ -22,7 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -200,15 +200,21 @@ def _divide(top: Floats, bottom: Floats) -> Floats:
 
 
 def _resampled_sums(table: Floats, seed: int, resamples: int) -> Floats:
-    """Column sums of bootstrap samples of the rows. table: (n, k) -> (resamples, k)."""
+    """Column sums of bootstrap samples of the rows. table: (n, k) -> (resamples, k).
+
+    Equal columns are summed once, and one of ones, the denominator of a plain mean, not at all.
+    """
     generator = runtime.rng(seed, "bootstrap")
     count = len(table)
+    columns = {column.tobytes(): column for column in np.ascontiguousarray(table.T)}
+    sums = {key: np.full(resamples, float(count)) for key in columns}
+    drawn = {key: column for key, column in columns.items() if (column != 1.0).any()}
     step = max(1, _CHUNK // count)
-    parts: list[npt.NDArray[Any]] = []
     for start in range(0, resamples, step):
         index = generator.integers(0, count, size=(min(step, resamples - start), count))
-        parts.append(np.stack([column[index].sum(axis=1) for column in table.T], axis=1))
-    return np.concatenate(parts)
+        for key, column in drawn.items():
+            sums[key][start : start + step] = column[index].sum(axis=1)
+    return np.stack([sums[column.tobytes()] for column in np.ascontiguousarray(table.T)], axis=1)
 
 
 def _estimate(top: Floats, bottom: Floats, n_failed: int, seed: int, resamples: int) -> Estimate | None:
