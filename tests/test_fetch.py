@@ -145,8 +145,8 @@ def test_a_file_that_is_no_archive_and_one_with_a_folder_of_its_own(publisher: P
     assert fetch(toy(replace(zipped, into="wavs"), table), tmp_path).fetched == ()
     (tmp_path / ".fetch/index.csv.done").unlink()
     put(tmp_path, "index.csv", b"mine")
-    with pytest.raises(UseError, match=r"index\.csv is there already and is another one"):
-        fetch(toy(table), tmp_path)
+    assert fetch(toy(table), tmp_path).kept == (str(tmp_path / "index.csv"),)
+    assert tree(tmp_path)["index.csv"] == b"mine"
 
 
 # ---------------------------------------------------------------- the way it goes
@@ -192,9 +192,14 @@ def test_a_file_that_cannot_be_had_does_not_stop_the_others(publisher: Publisher
 
 def test_nothing_of_the_users_is_overwritten(publisher: Publisher, tmp_path: Path) -> None:
     put(tmp_path, "s1/b.dat", b"mine")
-    with pytest.raises(UseError, match=r"b\.dat is there already .* nothing is overwritten"):
-        fetch(corpus_of(publisher), tmp_path)
-    assert tree(tmp_path)["s1/b.dat"] == b"mine"
+    assert fetch(corpus_of(publisher), tmp_path).kept == (str(tmp_path / "s1/b.dat"),)
+    assert tree(tmp_path) == {**all_of(), "s1/b.dat": b"mine"}
+
+
+def test_archives_may_share_a_note(publisher: Publisher, tmp_path: Path) -> None:
+    publisher.files = {f"s{k}.zip": packed({"NOTE.txt": b"n" * 50_000, f"s{k}/a.dat": b"a"}) for k in range(6)}
+    assert fetch(corpus_of(publisher), tmp_path, jobs=6).kept == ()
+    assert set(tree(tmp_path)) == {"NOTE.txt", *(f"s{k}/a.dat" for k in range(6))}
 
 
 def test_what_nobody_may_download_is_not_even_begun(tmp_path: Path) -> None:
@@ -446,6 +451,24 @@ def test_what_is_fetched_is_what_the_scan_reads(
 
 
 # ---------------------------------------------------------------- the command
+
+
+def test_the_command_tells_what_a_person_should_know(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(corpora, "discover", lambda: {"toy": corpus_of(publisher, digest="")})
+    put(tmp_path, "s1/b.dat", b"mine")
+    publisher.faults["s2.zip"] = [Fault("corrupt", 5_000)]
+    told = said(capsys, f"fetch toy --root {tmp_path} --speakers s1,s2").splitlines()
+    assert told == [
+        f"toy: 2 files fetched, 0 there already, in {tmp_path}",
+        "came damaged and were fetched again: s2.zip",
+        "no digest is published of s1.zip, s2.zip: only lengths and the archives' own check sums were compared",
+        f"left as they lay there, with other bytes than the published ones: 1 files, e.g. {tmp_path}/s1/b.dat",
+        "there now: 6 clips of 2 speakers, 0 unusable files; SPEAKER/*.dat",
+        "CC0: any use.",
+        f"next: v2sbench prepare toy --root {tmp_path}",
+    ]
 
 
 def said(capsys: pytest.CaptureFixture[str], line: str, code: int = 0) -> str:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.publisher import packed, tarred
 from tests.trees import put
 from v2sbench.fetch import archives
-from v2sbench.fetch.archives import DamagedError, check, is_archive, unpack
+from v2sbench.fetch.archives import DamagedError, Unpacked, check, is_archive, place, unpack
 from v2sbench.fetch.digests import Published, differs, read_index
 from v2sbench.runtime import UseError
 
@@ -55,9 +55,9 @@ def test_unpacked_twice_is_unpacked_once(name: str, tmp_path: Path) -> None:
     archive, folder = put(tmp_path, name, MADE[name]), tmp_path / "out"
     assert is_archive(archive)
     check(archive)
-    assert unpack(archive, folder) == list(FILES)
+    assert unpack(archive, folder) == Unpacked(paths=tuple(FILES), kept=())
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert unpack(archive, folder) == list(FILES)
+    assert unpack(archive, folder) == Unpacked(paths=tuple(FILES), kept=())
     assert tree(folder) == FILES
     assert times == {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
@@ -69,7 +69,7 @@ def test_what_is_no_archive() -> None:
 def test_a_killed_unpacking_is_gone_on_with(tmp_path: Path) -> None:
     archive, folder = put(tmp_path, "a.zip", MADE["a.zip"]), tmp_path / "out"
     put(folder, "s1/a.dat", FILES["s1/a.dat"])
-    put(folder, "s2/deep/er/.c.dat.part", b"half")
+    put(folder, "s2/deep/er/.c.dat.a.zip.part", b"half")
     unpack(archive, folder)
     assert tree(folder) == FILES
 
@@ -79,23 +79,40 @@ def test_a_killed_unpacking_is_gone_on_with(tmp_path: Path) -> None:
 def test_nothing_is_overwritten(name: str, other: bytes, tmp_path: Path) -> None:
     archive, folder = put(tmp_path, name, MADE[name]), tmp_path / "out"
     put(folder, "s1/a.dat", other)
-    with pytest.raises(UseError, match=r"a\.dat is there already and is not .* nothing is overwritten"):
-        unpack(archive, folder)
-    assert (folder / "s1/a.dat").read_bytes() == other
+    assert unpack(archive, folder) == Unpacked(paths=tuple(FILES), kept=("s1/a.dat",))
+    assert tree(folder) == {**FILES, "s1/a.dat": other}
 
 
 def test_a_file_where_a_folder_should_be(tmp_path: Path) -> None:
     put(tmp_path / "out", "s1", b"mine")
-    with pytest.raises(UseError, match="is there already and is no folder"):
+    with pytest.raises(UseError, match=r"out/s1 is no folder"):
         unpack(put(tmp_path, "a.zip", MADE["a.zip"]), tmp_path / "out")
+
+
+class Slow(io.BytesIO):
+    """A member whose place is taken while it is read."""
+
+    taken: tuple[Path, bytes]
+
+    def read(self, size: int | None = -1) -> bytes:
+        path, data = self.taken
+        path.write_bytes(data)
+        return super().read(size)
+
+
+@pytest.mark.parametrize("other", [b"same", b"more"])
+def test_two_archives_with_one_file(other: bytes, tmp_path: Path) -> None:
+    content = Slow(b"same")
+    content.taken = (tmp_path / "NOTE.txt", other)
+    assert place(content, 4, tmp_path / "NOTE.txt", "a.zip") == (other == b"same")
+    assert tree(tmp_path) == {"NOTE.txt": other}
 
 
 def test_a_link_of_the_user_is_not_written_through(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     (folder / "s1").mkdir(parents=True)
     (folder / "s1/a.dat").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UseError, match="nothing is overwritten"):
-        unpack(put(tmp_path, "a.zip", MADE["a.zip"]), folder)
+    assert unpack(put(tmp_path, "a.zip", MADE["a.zip"]), folder).kept == ("s1/a.dat",)
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -147,7 +164,9 @@ def test_an_encrypted_zip_is_refused(tmp_path: Path) -> None:
 def test_leftovers_are_left_out_and_an_empty_archive_is_none(files: dict[str, bytes], tmp_path: Path) -> None:
     with pytest.raises(DamagedError, match="has no file in it"):
         unpack(put(tmp_path, "a.zip", packed(files)), tmp_path / "out")
-    assert unpack(put(tmp_path, "b.zip", packed({**files, "s1/a.dat": b"x"})), tmp_path / "out") == ["s1/a.dat"]
+    assert unpack(put(tmp_path, "b.zip", packed({**files, "s1/a.dat": b"x"})), tmp_path / "out") == Unpacked(
+        paths=("s1/a.dat",), kept=()
+    )
 
 
 def test_no_room_is_said_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,11 @@ def _told(item: Corpus, report: Report) -> str:
             f"no digest is published of {', '.join(report.unverified)}: only lengths and the archives' own check sums "
             "were compared"
         )
+    if report.kept:
+        lines.append(
+            f"left as they lay there, with other bytes than the published ones: {len(report.kept)} files, "
+            f"e.g. {report.kept[0]}"
+        )
     lines.append(
         f"there now: {len(scan.clips)} clips of {len(scan.counts)} speakers, {len(scan.problems)} unusable files; "
         f"{scan.layout or 'no layout recognised'}"

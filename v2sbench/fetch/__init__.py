@@ -25,9 +25,9 @@ from pathlib import Path
 
 from v2sbench.corpora import Corpus, Scan, folder_of
 from v2sbench.corpora.remote import Remote
-from v2sbench.fetch.archives import MARGIN, DamagedError, check, is_archive, unpack
+from v2sbench.fetch.archives import MARGIN, DamagedError, Unpacked, check, is_archive, place, unpack
 from v2sbench.fetch.digests import Published, differs, read_index
-from v2sbench.fetch.transfer import Web, download
+from v2sbench.fetch.transfer import Web, download, say
 from v2sbench.runtime import CheckError, UseError, atomic, choose, progress
 
 __all__ = ["JOBS", "Report", "amount", "chosen", "fetch"]
@@ -57,6 +57,8 @@ class Report:
     """
     damaged: tuple[str, ...]
     """Files that came damaged, and good when asked for again."""
+    kept: tuple[str, ...]
+    """Paths where something else lay than what came, and was left as it was."""
     scan: Scan
     """What the folder holds now."""
 
@@ -113,13 +115,14 @@ def fetch(
             items = _published(todo, web)
         jobs = min(jobs or JOBS, len(items))
         _need_room(items, state, jobs, keep=keep)
-        damaged = _bring_all(items, state, folder, jobs, stop, keep=keep) if items else []
+        brought = _bring_all(items, state, folder, jobs, stop, keep=keep) if items else {}
     return Report(
         root=folder,
         fetched=tuple(item.remote.name for item in items),
         present=tuple(remote.name for remote in remotes if remote not in todo),
         unverified=tuple(item.remote.name for item in items if not item.published.digest),
-        damaged=tuple(damaged),
+        damaged=tuple(name for name, one in brought.items() if one.damaged),
+        kept=tuple(path for one in brought.values() for path in one.kept),
         scan=item.scan(folder),
     )
 
@@ -216,13 +219,21 @@ def amount(size: int) -> str:
 # ---------------------------------------------------------------- doing it
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Brought:
+    """How bringing a file went."""
+
+    damaged: bool
+    kept: tuple[str, ...]
+
+
 def _bring_all(
     items: Sequence[_Item], state: Path, folder: Path, jobs: int, stop: threading.Event, *, keep: bool
-) -> list[str]:
-    """Bring the files, `jobs` at a time; names of those that came damaged once. Raises what `fetch` says."""
+) -> dict[str, _Brought]:
+    """Bring the files, `jobs` at a time, and tell how it went, by name. Raises what `fetch` says."""
     lock = threading.Lock()
     failed: dict[str, UseError | CheckError] = {}
-    damaged: list[str] = []
+    brought: dict[str, _Brought] = {}
     total = sum(item.size or 0 for item in items)
     here = sum(_here(state, item.remote) for item in items)
     with progress(total=total or None, desc="fetch", initial=here, unit="B") as bar:
@@ -235,25 +246,25 @@ def _bring_all(
         for item, outcome in _in_threads(work, items, jobs, stop):
             if isinstance(outcome, UseError | CheckError):
                 failed[item.remote.name] = outcome
-            elif outcome:
-                damaged.append(item.remote.name)
+            else:
+                brought[item.remote.name] = outcome
     if failed:
         kind = CheckError if any(isinstance(error, CheckError) for error in failed.values()) else UseError
         told = "; ".join(f"{name}: {error}" for name, error in failed.items())
         count = f"{len(failed)} of {len(items)} files" if len(items) > 1 else "the file"
         raise kind(f"{count} could not be had: {told}; to go on, run the same command again")
-    return damaged
+    return brought
 
 
 def _in_threads(
-    work: Callable[[_Item, Web], bool], items: Sequence[_Item], jobs: int, stop: threading.Event
-) -> Iterator[tuple[_Item, bool | UseError | CheckError]]:
+    work: Callable[[_Item, Web], _Brought], items: Sequence[_Item], jobs: int, stop: threading.Event
+) -> Iterator[tuple[_Item, _Brought | UseError | CheckError]]:
     """Each item with what `work` returns or refuses, as they come; any other exception stops all and is raised.
 
     The threads are daemons: an interrupt does not wait for a server, since whatever they leave can be gone on with.
     """
     todo: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[_Item, bool | BaseException]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[_Item, _Brought | BaseException]] = queue.SimpleQueue()
     for item in items:
         todo.put(item)
 
@@ -284,8 +295,8 @@ def _in_threads(
             thread.join(timeout=1)
 
 
-def _bring(item: _Item, web: Web, *, state: Path, folder: Path, advance: Callable[[int], None], keep: bool) -> bool:
-    """Transfer, check and unpack one file; whether it came damaged first."""
+def _bring(item: _Item, web: Web, *, state: Path, folder: Path, advance: Callable[[int], None], keep: bool) -> _Brought:
+    """Transfer, check and unpack one file."""
     name = item.remote.name
     archive, part, bad = (state / f"{name}{suffix}" for suffix in ("", ".part", ".bad"))
     faults: list[str] = []
@@ -293,33 +304,34 @@ def _bring(item: _Item, web: Web, *, state: Path, folder: Path, advance: Callabl
         if not archive.exists():
             download(web, item.remote.url, part, size=item.published.size, advance=advance)
             os.replace(part, archive)
-        fault = _fault(archive, item.published, web)
+        size = archive.stat().st_size
+        fault = _fault(archive, size, item.published, web)
         if not fault:
             break
         faults.append(fault)
-        advance(-archive.stat().st_size)
+        advance(-size)
         os.replace(archive, bad)
         if len(faults) == DAMAGED:
             raise CheckError(f"came damaged {DAMAGED} times, the last copy is {bad}: {fault}")
     into = folder / item.remote.into
     if is_archive(archive):
+        say(f"{name}: {amount(size)} came and are good; unpacking")
         try:
             found = unpack(archive, into, web.pause)
         except DamagedError as error:
             raise CheckError(f"{error}, though its bytes are the published ones: tell its publisher") from error
     else:
-        found = [name]
-        _move(archive, into / name)
+        with open(archive, "rb") as content:
+            found = Unpacked(paths=(name,), kept=() if place(content, size, into / name, name) else (name,))
     with atomic(state / f"{name}.done") as draft:
-        draft.write_text("".join(f"{Path(item.remote.into, path)}\n" for path in found), encoding="utf-8")
+        draft.write_text("".join(f"{Path(item.remote.into, path)}\n" for path in found.paths), encoding="utf-8")
     for leftover in (part.with_suffix(".origin"), bad, *(() if keep else (archive,))):
         leftover.unlink(missing_ok=True)
-    return bool(faults)
+    return _Brought(damaged=bool(faults), kept=tuple(str(into / path) for path in found.kept))
 
 
-def _fault(archive: Path, published: Published, web: Web) -> str:
+def _fault(archive: Path, size: int, published: Published, web: Web) -> str:
     """What is wrong with a file that came; empty when nothing is."""
-    size = archive.stat().st_size
     if published.size is not None and size != published.size:
         return f"{size} bytes, published are {published.size}"
     if published.digest:
@@ -330,12 +342,3 @@ def _fault(archive: Path, published: Published, web: Web) -> str:
     except DamagedError as error:
         return str(error)
     return ""
-
-
-def _move(path: Path, target: Path) -> None:
-    """Put a file that is no archive in its place; UseError where another one is."""
-    if target.exists() and target.read_bytes() != path.read_bytes():
-        raise UseError(f"{target} is there already and is another one; nothing is overwritten: move it away")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, draft := target.with_name(f".{target.name}.part"))
-    os.replace(draft, target)

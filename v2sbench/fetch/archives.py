@@ -1,7 +1,7 @@
 """Unpacking what came from elsewhere: only plain files, only below one folder, and never over what is there.
 
 Each member is written beside its place and moved there when it is whole, so that an unpacking may be killed at any
-moment and run again: what lies there with the same bytes is passed over, what lies there with others is an error.
+moment and run again. What lies there already is kept, and told of where its bytes are others.
 """
 
 from __future__ import annotations
@@ -17,17 +17,32 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from typing import IO
 
 from v2sbench.corpora.folder import LEFTOVERS
 from v2sbench.runtime import UseError
 
-__all__ = ["MARGIN", "DamagedError", "check", "is_archive", "unpack"]
+__all__ = ["MARGIN", "DamagedError", "Unpacked", "check", "is_archive", "place", "unpack"]
 
 MARGIN = 256 << 20
 """Bytes of the disk that are left free."""
 _CHUNK = 1 << 20
 _SUFFIXES = (".zip", ".tar.gz", ".tgz")
+
+
+_MOVING = Lock()
+"""Held for the moment in which a file gets its name: archives of one corpus may hold the same notes."""
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What came out of an archive."""
+
+    paths: tuple[str, ...]
+    """Its files, relative to the folder."""
+    kept: tuple[str, ...]
+    """Those in whose place lay others, which were kept."""
 
 
 class DamagedError(Exception):
@@ -64,24 +79,26 @@ def check(archive: Path, pause: Callable[[], None] = lambda: None) -> None:
                     pause()
 
 
-def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None) -> list[str]:
-    """Put the files of a .zip or .tar.gz below `folder`; their paths, relative to it.
+def unpack(archive: Path, folder: Path, pause: Callable[[], None] = lambda: None) -> Unpacked:
+    """Put the files of a .zip or .tar.gz below `folder`.
 
     Leftovers of archive programs and hidden files are left out: every scan passes over them. pause: called between
     files. Raises DamagedError; UseError for a member that would leave the folder, that is a link or a device or is
-    encrypted, whose place holds something else, or for which the disk has no room.
+    encrypted, or for which the disk has no room.
     """
-    found: list[str] = []
+    paths: list[str] = []
+    kept: list[str] = []
     with _faults(archive):
         for member in _members(archive):
             pause()
             if any(part.startswith(".") or part in LEFTOVERS for part in member.path.parts):
                 continue
-            _place(member, folder / member.path, archive)
-            found.append(str(member.path))
-    if not found:
+            paths.append(str(member.path))
+            if not place(member.content, member.size, folder / member.path, archive.name):
+                kept.append(str(member.path))
+    if not paths:
         raise DamagedError(f"{archive.name} has no file in it")
-    return found
+    return Unpacked(paths=tuple(paths), kept=tuple(kept))
 
 
 @contextmanager
@@ -130,36 +147,38 @@ def _path(name: str, archive: Path) -> PurePosixPath:
     return path
 
 
-def _place(member: _Member, target: Path, archive: Path) -> None:
-    """Write a member, unless it lies there already."""
-    if target.exists() or target.is_symlink():
-        if not _same(member, target):
-            raise UseError(
-                f"{target} is there already and is not {archive.name}'s {member.path}; nothing is overwritten: "
-                "move it away, or give another --root"
-            )
-        return
+def place(content: IO[bytes], size: int, target: Path, origin: str) -> bool:
+    """Write a file to its place, whole or not at all; False when another one lies there, which is kept.
+
+    content: `size` bytes. origin: the file's archive, for the name of the draft. Raises UseError.
+    """
+    if os.path.lexists(target):
+        return _same(content, target, size)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UseError(
-            f"{target.parent} is there already and is no folder; move it away, or give another --root"
-        ) from error
-    if shutil.disk_usage(target.parent).free < member.size + MARGIN:
-        raise UseError(
-            f"no room for {target} ({member.size} bytes) on its disk; free some and run the same command again"
-        )
-    draft = target.with_name(f".{target.name}.part")
+        raise UseError(f"{target.parent} is no folder: move it away, or give another --root") from error
+    if shutil.disk_usage(target.parent).free < size + MARGIN:
+        raise UseError(f"no room for {target} ({size} bytes); free some and run the same command again")
+    draft = target.with_name(f".{target.name}.{origin}.part")
     with open(draft, "wb") as handle:
-        shutil.copyfileobj(member.content, handle, _CHUNK)
-    os.replace(draft, target)
+        shutil.copyfileobj(content, handle, _CHUNK)
+    with _MOVING:
+        if not os.path.lexists(target):
+            os.replace(draft, target)
+            return True
+    with open(draft, "rb") as handle:  # another archive had it too, and was quicker
+        same = _same(handle, target, size)
+    draft.unlink()
+    return same
 
 
-def _same(member: _Member, target: Path) -> bool:
-    if not target.is_file() or target.stat().st_size != member.size:
+def _same(content: IO[bytes], target: Path, size: int) -> bool:
+    """Whether a file holds just these bytes."""
+    if not target.is_file() or target.stat().st_size != size:
         return False
     with open(target, "rb") as handle:
-        while chunk := member.content.read(_CHUNK):
+        while chunk := content.read(_CHUNK):
             if handle.read(len(chunk)) != chunk:
                 return False
     return True

@@ -27,7 +27,7 @@ from v2sbench.runtime import UseError, atomic
 if TYPE_CHECKING:
     import requests
 
-__all__ = ["Stopped", "Web", "download"]
+__all__ = ["Stopped", "Web", "download", "say"]
 
 TRIES = 6
 """Connections in a row that bring nothing new before a file is given up."""
@@ -99,7 +99,7 @@ class Web:
                 if fruitless >= TRIES:
                     raise UseError(f"{error} ({TRIES} times in a row)") from error
                 pause = min(PAUSE * 2 ** (fruitless - 1) if error.wait is None else error.wait, LONGEST_PAUSE)
-                _say(f"{url}: {error}; asking again in {pause:.0f} s")
+                say(f"{url}: {error}; asking again in {pause:.0f} s")
                 self.pause(pause)
 
     def pause(self, seconds: float = 0) -> None:
@@ -130,7 +130,7 @@ class Web:
             return None
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """A line on stderr, above the progress bars."""
     if os.environ.get("V2S_QUIET") != "1":
         from tqdm import tqdm
