@@ -254,8 +254,18 @@ def test_a_program_that_stops_has_no_number_and_is_not_compared(tmp_path: Path) 
     text = tables.markdown(found)
     assert cell(text, "mine", "STOI") == ""
     assert cell(text, "yours", "STOI") != ""
-    assert "mine: no STOI: the program behind vca-gan-2021 stops at a failed PESQ: s1/clip000." in text
+    assert (
+        "mine: no PESQ-WB, PESQ-NB, STOI, ESTOI, WER %: the program behind vca-gan-2021 stops at a failed PESQ" in text
+    )
     assert {item.why_not.split(":")[0] for item in found.marks} == {"mine"}
+
+
+def test_a_wer_against_what_is_heard_says_so(tmp_path: Path) -> None:
+    for name, level in (("ground-truth", 1.0), ("mine", 0.5)):
+        fake_scores.write(tmp_path / SPLIT, name, fake_scores.scores(level, 30), protocol="svts-2022")
+    text = tables.markdown(build(SPLIT, measured=tmp_path))
+    assert "against what the recogniser hears in the real audio, recogniser" in text
+    assert "its WER on the ground truth is 0 by definition" in text
 
 
 def test_scores_of_a_protocol_that_is_gone_are_named(tmp_path: Path) -> None:

@@ -193,7 +193,8 @@ def _wer_notes(table: Table, standard: Row) -> list[str]:
     said = f"{number('wer', truth.value)} % {interval('wer', truth)}".strip() if truth else "unknown"
     how = "pooled (S+D+I)/N over all words" if rules.aggregation == "pooled" else "mean of the utterances' (S+D+I)/N"
     how += "" if rules.per_words == "reference" else ", N being the words of the transcript"
-    how += "" if rules.words == "text" else ", against what the recogniser hears in the real audio"
+    if rules.words == "heard":
+        how, said = f"{how}, against what the recogniser hears in the real audio", "0 by definition"
     found = [f"WER: {how}, recogniser {standard.asr or 'unknown'}; its WER on the ground truth is {said}."]
     if _truth_wer(table) > UNRELIABLE_WER:
         found.append(
@@ -205,7 +206,10 @@ def _wer_notes(table: Table, standard: Row) -> list[str]:
 
 def _failures(table: Table, row: Row) -> list[str]:
     """Which utterances of a row have no value, what that does to its means, and which means it has not."""
-    found = [f"{row.system}: no {label(metric)}: {why}." for metric, why in row.missing.items()]
+    found = [
+        f"{row.system}: no {', '.join(label(metric) for metric in row.missing if row.missing[metric] == why)}: {why}."
+        for why in dict.fromkeys(row.missing.values())
+    ]
     failed = [
         f"{label(metric)} {cell.n_failed}"
         + (f" (mean with failures as if silent: {number(metric, cell.floored)})" if cell.floored is not None else "")
