@@ -16,7 +16,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, scan_of
+from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.drafts import draft_of, is_made
 from v2sbench.lines import Lines, line_of, write_table
@@ -138,7 +139,7 @@ def prepare(
         choose("ROI provider", roi, PROVIDERS)
     scan = scan_of(item, root)
     clips = sorted(scan.clips, key=lambda clip: clip.id)
-    problems = [(_relative(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
+    problems = [(name_below(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
     key = partial(_key, root=root, made_by=_made_by(roi))
     made_from = short_digest([item.name, item.kind, *map(key, clips), *map(line_of, problems)])
     if not fresh and is_made(out, made_from):
@@ -183,7 +184,7 @@ def _key(clip: Clip, *, root: Path, made_by: str) -> str:
     parts: list[object] = [made_by]
     for field in fields(clip):
         value = getattr(clip, field.name)
-        parts.append(_relative(value, root) if isinstance(value, Path) else value)
+        parts.append(name_below(value, root) if isinstance(value, Path) else value)
         if isinstance(value, Path) and value.exists():
             found = value.stat()
             parts += [found.st_size, found.st_mtime_ns]
@@ -199,10 +200,6 @@ def _made_by(roi: str) -> str:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")
     return short_digest(found)
-
-
-def _relative(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
 def _keyed(item: tuple[Clip, str], *, roi: str) -> tuple[Outcome, str]:
@@ -272,7 +269,7 @@ def write_split(
     parts = split.assign(clips.ids)
     if not parts:
         raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
-    coverage = split.coverage(clips.ids)
+    coverage = replace(split.coverage(clips.ids), lacking=tuple(clips.about.get("lacking", ())))
     rows: list[tuple[object, ...]] = []
     for name, part in parts.items():
         entry = clips.entry(name)
@@ -290,6 +287,8 @@ def write_split(
         "grammar": split.grammar,
         "wer": split.wer,
     }
+    if coverage.lacking:
+        about["lacking"] = coverage.lacking
     with atomic(out) as draft:
         draft.mkdir()
         write_table(draft / "split.tsv", COLUMNS, rows)

@@ -174,7 +174,9 @@ def read_split(folder: Path | str) -> SplitTable:
             clips=Path(os.path.normpath(folder / about.pop("clips"))),
             rows=rows,
             coverage=Coverage(
-                parts={part: counts for part, counts in parts.items() if counts[0] >= 0}, exact=about.pop("exact")
+                parts={part: counts for part, counts in parts.items() if counts[0] >= 0},
+                exact=about.pop("exact"),
+                lacking=tuple(about.pop("lacking", ())),
             ),
             **{key: value for key, value in about.items() if key != "coverage"},
         )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from v2sbench.cli.parser import CLIPS, SPLITS, Verb, need_split, write_facts
 from v2sbench.runtime import UseError, choose
+
+if TYPE_CHECKING:
+    from v2sbench.corpora import Corpus
 
 __all__ = ["VERBS"]
 
@@ -41,6 +45,9 @@ def run_prepare(args: argparse.Namespace) -> None:
     from v2sbench.corpora import corpus, root_of
 
     item = corpus(args.corpus)
+    if item.parts:
+        _mix(item, args)
+        return
     root = root_of(item, args.root)
     if args.scan:
         _write_scan(root, CLIPS / f"{item.name}.scan.tsv")
@@ -53,6 +60,18 @@ def run_prepare(args: argparse.Namespace) -> None:
         item.generate(root, jobs=args.jobs, **load_params().demo)
     out = args.out or CLIPS / item.name
     print(prepare(item, root, out, jobs=args.jobs, roi=roi, fresh=args.fresh, cluster=args.cluster))
+
+
+def _mix(item: Corpus, args: argparse.Namespace) -> None:
+    """An index over the parts' clips; there is nothing to decode, so no other option has a meaning."""
+    for option in ("root", "roi", "jobs", "cluster", "fresh", "scan"):
+        if getattr(args, option):
+            raise UseError(
+                f"{item.name} is an index over prepared corpora and takes no --{option}; prepare them with it"
+            )
+    from v2sbench.mixing import prepare_mix
+
+    print(prepare_mix(item, CLIPS, args.out or CLIPS / item.name))
 
 
 def _write_scan(root: Path, out: Path) -> None:

@@ -116,6 +116,8 @@ class Coverage:
     """Subset -> (clips here, clips in a full corpus or None when a full corpus has no fixed size)."""
     exact: bool = True
     """Whether the second numbers are exact for each part; otherwise only their sum is."""
+    lacking: tuple[str, ...] = ()
+    """Corpora of a mix that are not here."""
 
     @property
     def have(self) -> int:
@@ -130,7 +132,12 @@ class Coverage:
 
     @property
     def label(self) -> str:
-        """Empty when complete or without a fixed size, else ``partial 900/1000``; a surplus fills no gap elsewhere."""
+        """Empty when complete or without a fixed size, else ``partial 900/1000``; a surplus fills no gap elsewhere.
+
+        ``partial, without vctk, swc`` for a mix.
+        """
+        if self.lacking:
+            return f"partial, without {', '.join(self.lacking)}"
         total = self.expected
         if total is None:
             return ""
@@ -234,6 +241,8 @@ class Corpus:
     """Digest (first 16 hex of the SHA-256 of the sorted lines) -> a published list."""
     access: Access = UNSAID
     """What its owners allow, and how to get it; empty says that nobody wrote it down here."""
+    parts: tuple[str, ...] = ()
+    """Names of the corpora that this one is made of, for a mix: it has no files of its own."""
 
     @property
     def embedded(self) -> bool:
@@ -316,7 +325,7 @@ def folder_of(item: Corpus, root: Path | str | None = None) -> Path:
     ``V2S_DATA`` is ``data`` when unset.
     """
     lake = "data" if item.embedded else os.environ.get("V2S_DATA") or "data"
-    return Path(root) if root is not None else Path(lake) / item.name
+    return Path(root) if root is not None else Path(lake) / ("" if item.parts else item.name)
 
 
 def root_of(item: Corpus, root: Path | str | None = None) -> Path:
