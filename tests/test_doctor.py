@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import re
 import shutil
 from dataclasses import fields, replace
@@ -209,6 +210,21 @@ def test_unusable_files_are_told(grid, name, data, reason):
     assert problem.name in page(checkup)
 
 
+def test_names_that_are_no_text(grid, tmp_path, capsys):
+    film = (grid / "s1" / "bbaf2n.mpg").read_bytes()
+    (tmp_path / "data" / "grid" / "s1" / os.fsdecode(b"b\xff.mpg")).write_bytes(film)
+    put(grid, "s1/\u00fc\tb\n.mpg", film)
+    prepare(corpus("grid"), grid, tmp_path / "out", jobs=1)
+    for options in ([], ["--json"]):
+        line = ["doctor", "grid", "--root", str(grid), "--clips", str(tmp_path / "out"), "--fast", *options]
+        assert cli.main(line) == 1
+        said = capsys.readouterr().out
+        assert said.encode()
+    report = json.loads(said)
+    assert [case["name"] for case in report["names"]["problems"]] == ["s1/b\\xff.mpg", "s1/\u00fc\tb\n.mpg"]
+    assert [case["name"] for case in report["prepared"]["quarantined"]] == ["s1/b\\xff.mpg", "s1/\u00fc b .mpg"]
+
+
 def test_a_broken_link_is_told(grid):
     (grid / "s1" / "lwbz9s.mpg").symlink_to(grid / "nowhere")
     assert look(grid, depth="names").names.problems[0].reason == "cannot be read (a broken link?)"
@@ -346,7 +362,7 @@ def test_deep_says_what_prepare_says(grid, tmp_path):
     }
     assert {"s1/pbio7a": "no-sound"}.items() <= {case.name: case.reason for case in checkup.media.faults}.items()
     assert checkup.prepared.unprepared == checkup.prepared.gone == ()
-    assert "quarantined" in told(checkup, 1)
+    assert "prepare left out 2 (" in told(checkup, 1)
 
 
 def test_prepared_clips_are_compared_with_their_digest(grid, ready, tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from v2sbench.runtime import UseError
 
-__all__ = ["LANDMARK_SUFFIXES", "File", "files"]
+__all__ = ["LANDMARK_SUFFIXES", "File", "files", "name_below"]
 
 LANDMARK_SUFFIXES = (".npz", ".npy", ".pkl")
 """Files that may hold a clip's landmarks (see `roi.files`)."""
@@ -44,6 +44,12 @@ class File:
         if self.size is None:
             return "cannot be read (a broken link?)"
         return None if self.size else "empty file"
+
+
+def name_below(path: Path, root: Path) -> str:
+    """`path` below `root` (or its name alone elsewhere) as text for tables: bytes that are no UTF-8 are escaped."""
+    name = path.relative_to(root) if path.is_relative_to(root) else path.name
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def files(root: Path) -> Iterator[File]:

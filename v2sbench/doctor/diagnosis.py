@@ -100,7 +100,7 @@ def _of_prepared(item: Corpus, prepared: Prepared | None) -> list[Finding]:
         tell(1, f"{count} are damaged on this disk: {some(prepared.broken)}; {again}")
     if prepared.quarantined:
         examples = some([case.name for case in prepared.quarantined])
-        text = f"{len(prepared.quarantined)} are quarantined ({_by_reason(prepared.quarantined)}): {examples}"
+        text = f"prepare left out {len(prepared.quarantined)} ({_by_reason(prepared.quarantined)}): {examples}"
         tell(1, f"{text}; see {prepared.folder}/quarantine.tsv")
     if prepared.unprepared:
         tell(1, f"{len(prepared.unprepared)} clips are not prepared yet: {some(prepared.unprepared)}; {again}")

@@ -14,6 +14,7 @@ import av
 
 from v2sbench.clips import LATE, MIN_FRAMES, prepare_clip
 from v2sbench.corpora import Clip, Corpus, Scan
+from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.listing import read_listing
 from v2sbench.doctor.diagnosis import diagnose
 from v2sbench.doctor.packets import Contents, contents
@@ -86,7 +87,7 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Names:
         missing=sum(max(0, (full or 0) - have) for have, full in speakers.values()) if item.inventory else None,
         absent=tuple(sorted({*(listed or ()), *_lacking(scan, speakers)} - set(ids))),
         listed=None if listed is None else len(listed),
-        problems=tuple(Case(name=_below(problem.path, root), reason=problem.reason) for problem in scan.problems),
+        problems=tuple(Case(name=name_below(problem.path, root), reason=problem.reason) for problem in scan.problems),
         superseded=len(scan.superseded),
         texts=sum(clip.text is not None for clip in scan.clips),
         aligned=sum(clip.align is not None for clip in scan.clips),
@@ -110,10 +111,6 @@ def _moved(clip: Clip) -> bool:
     if clip.align is None or clip.align.parent == clip.media.parent:
         return False
     return clip.speaker.lower() not in (part.lower() for part in clip.align.parts)
-
-
-def _below(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
 
 
 # ---------------------------------------------------------------- media
