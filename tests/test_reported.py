@@ -55,6 +55,17 @@ def test_every_number_that_was_collected_is_in_git_as_it_was() -> None:
     assert [line for line in collected if line not in shipped] == []
 
 
+def test_adding_to_what_is_in_git_changes_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "reported.csv"
+    shutil.copy(reported.REPORTED, path)
+    before = path.read_text(encoding="utf-8").splitlines()
+    add(fields(split="grid33-seen", source="mira2022svts"), path=path, splits=corpora.splits(), sources=read_sources())
+    after = path.read_text(encoding="utf-8").splitlines()
+    (new,) = [line for line in after if line not in before]
+    after.remove(new)
+    assert after == before
+
+
 def test_sources_have_an_arxiv_id_each_and_no_twins() -> None:
     keys = read_sources()
     ids = re.findall(r"eprint\s*=\s*\{(\d{4}\.\d{5})\}", reported.SOURCES.read_text(encoding="utf-8"))

@@ -96,6 +96,12 @@ def test_reported_rows_gather_the_metrics_of_one_system(table: Table) -> None:
     }  # fmt: skip
 
 
+def test_what_this_suite_reimplements_stands_first_among_the_reported() -> None:
+    lines = [line for line in reported.read_reported() if line.split == SPLIT]
+    for order in (lines, lines[::-1]):
+        assert rows.rows(SPLIT, systems={}, reported=order)[0].system == "V2A-MelSpec-S"
+
+
 def test_two_values_of_one_reported_cell_are_refused() -> None:
     line = next(line for line in reported.read_reported() if line.split == SPLIT)
     with pytest.raises(UseError, match="two values of one metric"):
