@@ -38,7 +38,8 @@ _DIE_WITH_PARENT = 1
 def unordered(function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None) -> Iterator[R]:
     """Yield `function(item)` of each item, in the order in which they end; one after the other where `jobs` is 1.
 
-    What `function` raises is raised here. CheckError when a worker was killed.
+    What `function` raises is raised here. CheckError when a worker was killed. A worker may be of an earlier call, from
+    another folder: give it absolute paths.
     """
     count, todo = worker_count(jobs), iter(items)
     first = list(islice(todo, FEW + 1))
@@ -62,16 +63,17 @@ def unordered(function: Callable[[T], R], items: Iterable[T], *, jobs: int | Non
     finally:
         for future in waiting:
             future.cancel()
-        executor.shutdown(wait=True)
+        if isinstance(executor, ProcessPoolExecutor):
+            executor.shutdown()
 
 
 def _executor(count: int) -> Executor:
     if sys.platform == "linux" and "torch" not in sys.modules:
         context = multiprocessing.get_context("fork")
         return ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(os.getpid(),))
-    from joblib.externals.loky import ProcessPoolExecutor as Loky
+    from joblib.externals.loky import get_reusable_executor
 
-    return cast(Executor, Loky(max_workers=count))  # it has no types
+    return cast(Executor, get_reusable_executor(max_workers=count))  # it has no types, and stays for the next call
 
 
 def _start(parent: int) -> None:

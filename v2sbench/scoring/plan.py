@@ -72,9 +72,17 @@ class Plan:
         """The worker's part of a clip. compare: see `agreement`; store: file of transcripts."""
         here = self.listen(clip) if self.in_workers else ()
         return Task(
-            clip=clip, wav=wav, ref=ref, metrics=self.names("pair"), protocol=self.rules.name, compare=compare,
-            asr=self.asr if here else None, listen=here, heard_by=self.listener_id if here else "", store=store,
-        )  # fmt: skip
+            clip=clip,
+            wav=wav and wav.absolute(),
+            ref=ref and ref.absolute(),
+            metrics=self.names("pair"),
+            protocol=self.rules.name,
+            asr=self.asr if here else None,
+            listen=here,
+            heard_by=self.listener_id if here else "",
+            store=store and store.absolute(),
+            compare=compare,
+        )
 
     def key(self, clip: str, audio: str | None, ref: str | None) -> str:
         """Digest of all that the clip's line depends on."""
