@@ -117,6 +117,28 @@ def test_other_shapes_are_refused(shape, frames):
     assert caught.value.reason == "bad-landmarks"
 
 
+@pytest.mark.parametrize("value", [2e5, -1e300])
+def test_places_far_outside_are_refused(value):
+    points = np.repeat(mean_landmarks()[None] + 100, 75, axis=0)
+    points[40, 3] = value
+    with pytest.raises(RoiError, match="pixels away"):
+        landmarks.from_landmarks(points, 75)
+
+
+@given(st.integers(1, 40), st.floats(0.1, 1e5), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_any_places_give_a_transform_or_a_reason(frames, reach, seed):
+    draw = np.random.default_rng(seed)
+    points = draw.uniform(-reach, reach, (frames, 68, 2)).astype(draw.choice([np.float32, np.float64]))
+    points[draw.random(frames) < 0.3] = draw.choice([np.nan, np.inf, 0])
+    try:
+        warps = landmarks.from_landmarks(points, frames)
+    except RoiError:
+        return
+    assert np.isfinite(warps).all()
+    assert (np.linalg.det(warps[:, :, :2]) > 0).all()
+
+
 def test_points_that_fall_together_are_refused():
     with pytest.raises(RoiError, match="fall together"):
         landmarks.from_landmarks(np.ones((75, 68, 2)), 75)

@@ -5,7 +5,8 @@ between pictures.  Within it, for the whole clip, the lip line is the darkest ro
 middle the centroid of motion.  A tilted head stays tilted.
 
 Against dlib landmarks in 9 pictures of each of 272 clips of 8 GRID speakers, in crop pixels: median .9 across and .8
-down, 95 % 2.8 and 2.6, worst 5.8 (a box that stands still: 1.2, 4.1, 21); scale within 4 %.
+down, 95 % 2.8 and 2.6, worst 5.8 (a box that stands still: 1.2, 4.1, 21).  The size is right over speakers, not over
+clips: against the face mesh it is 7.6 % off on average and 19 % at most (35 clips, `benchmarks/speed_roi.py`).
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ Apache-2.0, read out of its wheel and run by OpenCV on one thread; the package i
 sees a face, the detector is not asked.  When it does not, the detector looks at the same picture; where that finds
 nothing either, the picture is missed.  Every second picture is looked at, what lies between is linear.
 
-On 37 clips of 8 GRID speakers (2,775 pictures) no face is missed, at 1.5 ms a picture.  Crops as from a look at every
-picture move their corners by .16 pixels on average, .97 at most.  Against dlib's 68 points in 184 of the pictures, in
-crop pixels: the mouth's middle median 1.0 across and 1.4 down, 95 % 2.1 and 3.2, worst 3.1 and 4.4 (of it 1.6 down in
-all, by what is called the upper lip's edge); scale between 3 % smaller and .5 % larger.
+On 35 clips of 8 GRID speakers (`benchmarks/speed_roi.py`; 2,625 pictures) no face is missed, at 1.6 ms a picture; with
+decoding and crops 17 times real time on one core.  Crops as from a look at every picture have their corners within .38
+pixels (95 %; .96 at most).  Against dlib's 68 points in 175 of the pictures: the mouth's middle within 2.0 pixels of the
+crop across and 3.3 down (of it 1.6 in all, by what is called the upper lip's edge), the size within 3.5 % (all 95 %).
 """
 
 from __future__ import annotations
