@@ -11,8 +11,9 @@ correlates with nothing instead of with that noise), and no BLAS is called, whos
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from math import gcd
 
 import numpy as np
@@ -100,8 +101,8 @@ def intelligibility(reference: NDArray[np.floating], prediction: NDArray[np.floa
     """
     pair = _checked(reference, prediction, rate)
     bands = _bands(_joined(_frames(pair) * _window(), _loud(pair[0])))
-    frames = _enough(bands.shape[1])
-    (x_segments, y_segments), count = _segments(bands), frames - SEGMENT + 1
+    x_segments, y_segments = _segments(bands)
+    count = x_segments.shape[1]
     plain = extended = 0.0
     for start in range(0, count, BLOCK):
         x, y = (np.ascontiguousarray(side[:, start : start + BLOCK]) for side in (x_segments, y_segments))
@@ -109,7 +110,7 @@ def intelligibility(reference: NDArray[np.floating], prediction: NDArray[np.floa
         plain += more
         extended += extended_more
     return Intelligibility(
-        stoi=plain / (count * BANDS), estoi=extended / (count * SEGMENT), frames=frames + 1
+        stoi=plain / (count * BANDS), estoi=extended / (count * SEGMENT), frames=bands.shape[1] + 1
     )  # n overlapping frames leave n - 1 whole ones once they are joined
 
 
@@ -123,29 +124,31 @@ def aligned(reference: NDArray[np.floating], prediction: NDArray[np.floating], r
     """
     pair = _checked(reference, prediction, rate)
     loud = _loud(pair[0])
-    x_bands = _bands(_joined(_frames(pair[:1]) * _window(), loud))
-    count = _enough(x_bands.shape[1]) - SEGMENT + 1
-    (x,) = _segments(x_bands)
-    blocks = [_Block.of(np.ascontiguousarray(x[:, start : start + BLOCK])) for start in range(0, count, BLOCK)]
+    x = _segments(_bands(_joined(_frames(pair[:1]) * _window(), loud)))[0]
+    count = x.shape[1]
     padded = np.pad(pair[1:], ((0, 0), (REACH, REACH)))
+    found: dict[int, tuple[float, float]] = {}
 
-    @cache
-    def at(shift: int) -> tuple[float, float]:
-        moved = padded[:, REACH + shift : REACH + shift + pair.shape[1]]
-        (y,) = _segments(_bands(_joined(_frames(moved) * _window(), loud)))
-        found = [
-            _correlations(block, np.ascontiguousarray(y[:, BLOCK * number : BLOCK * (number + 1)]))
-            for number, block in enumerate(blocks)
-        ]
-        return sum(one[0] for one in found) / (count * BANDS), sum(one[1] for one in found) / (count * SEGMENT)
+    def listen(shifts: Iterable[int]) -> None:
+        """Measure at the shifts that are not in `found` yet, block by block."""
+        new = [shift for shift in dict.fromkeys(shifts) if shift not in found]
+        moved = [padded[:, REACH + shift : REACH + shift + pair.shape[1]] for shift in new]
+        sides = [_segments(_bands(_joined(_frames(y) * _window(), loud)))[0] for y in moved]
+        sums = np.zeros((len(new), 2))
+        for start in range(0, count, BLOCK):
+            block = _Block.of(np.ascontiguousarray(x[:, start : start + BLOCK]))
+            sums += [_correlations(block, np.ascontiguousarray(y[:, start : start + BLOCK])) for y in sides]
+        for shift, (plain, extended) in zip(new, sums, strict=True):
+            found[shift] = (float(plain) / (count * BANDS), float(extended) / (count * SEGMENT))
 
-    best = []
-    for measure in (0, 1):
-        tried = range(-REACH, REACH + 1, COARSE)
-        near = max(tried, key=lambda shift: (at(shift)[measure], -abs(shift)))
-        tried = range(max(-REACH, near - COARSE + FINE), min(REACH, near + COARSE - FINE) + 1, FINE)
-        best.append(max(tried, key=lambda shift: (at(shift)[measure], -abs(shift))))
-    return Aligned(stoi=at(best[0])[0], stoi_shift=best[0] / RATE, estoi=at(best[1])[1], estoi_shift=best[1] / RATE)
+    def best(measure: int) -> int:
+        return max(found, key=lambda shift: (found[shift][measure], -abs(shift)))
+
+    listen(range(-REACH, REACH + 1, COARSE))
+    near = {best(0), best(1)}
+    listen(shift + step for shift in near for step in range(FINE - COARSE, COARSE, FINE) if abs(shift + step) <= REACH)
+    plain, extended = best(0), best(1)
+    return Aligned(stoi=found[plain][0], stoi_shift=plain / RATE, estoi=found[extended][1], estoi_shift=extended / RATE)
 
 
 def _checked(reference: NDArray[np.floating], prediction: NDArray[np.floating], rate: int) -> Wave:
@@ -155,14 +158,10 @@ def _checked(reference: NDArray[np.floating], prediction: NDArray[np.floating], 
     return _to_rate(np.stack([reference, prediction]).astype(np.float64), rate)
 
 
-def _enough(frames: int) -> int:
-    if frames < SEGMENT:
-        raise TooFewFramesError(f"{frames} frames are left without silence, {SEGMENT} are needed")
-    return frames
-
-
 def _segments(bands: Wave) -> Wave:
     """(k, n, 15) -> (k, 15, S, 30) view: segment s holds the frames s .. s + 29."""
+    if bands.shape[1] < SEGMENT:
+        raise TooFewFramesError(f"{bands.shape[1]} frames are left without silence, {SEGMENT} are needed")
     return sliding_window_view(np.ascontiguousarray(bands.transpose(0, 2, 1)), SEGMENT, axis=2)
 
 
