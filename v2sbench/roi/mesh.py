@@ -10,8 +10,8 @@ nothing either, the picture is missed.  Every second picture is looked at, what 
 
 On 35 clips of 8 GRID speakers (`benchmarks/speed_roi.py`; 2,625 pictures) no face is missed, at 1.6 ms a picture; with
 decoding and crops 17 times real time on one core.  Crops as from a look at every picture have their corners within .38
-pixels (95 %; .96 at most).  Against dlib's 68 points in 175 of the pictures: the mouth's middle within 2.0 pixels of the
-crop across and 3.3 down (of it 1.6 in all, by what is called the upper lip's edge), the size within 3.5 % (all 95 %).
+pixels (95 %; .96 at most).  Against dlib's 68 points in 175 of the pictures: the mouth's middle within 2.0 pixels of
+the crop across and 3.3 down (of it 1.6 in all, by what is called the upper lip's edge), the size within 3.5 % (95 %).
 """
 
 from __future__ import annotations
