@@ -11,7 +11,7 @@ from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
     "runtime", "pool", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "fetch", "roi", "lines", "shards",
-    "shardwriter", "drafts", "splits", "heard", "clips", "contact", "doctor", "dsp", "pictures", "identity", "nets",
+    "shardwriter", "drafts", "splits", "heard", "clips", "mixing", "contact", "doctor", "dsp", "pictures", "identity", "nets",
     "vocoders", "adversary", "spectral", "batches", "objectives", "train", "synthesis", "asr", "mos", "stoi",
     "cepstra", "metrics", "folders", "ledger", "transcripts", "scoring", "stats", "results", "reported", "rows",
     "paired", "claims", "sheet", "wording", "tables", "spread", "sweeps", "report", "gate", "cli", "__main__",

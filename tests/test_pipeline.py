@@ -163,6 +163,14 @@ def test_the_demo_has_nothing_that_always_runs():
     assert not [name for name, stage in stages("demo").items() if stage["always_changed"]]
 
 
+def test_a_mix_waits_for_its_parts():
+    """At the paper's size the models are pre-trained on all six corpora of it."""
+    found = stages("paper")
+    parts = load_params(PROFILES["paper"]).mixes["speech-mix"]
+    assert {f"clips/{part}" for part in parts} <= set(found["mix@speech-mix"]["deps"])
+    assert "clips/speech-mix" in found["split@speech-mix"]["deps"]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_all_systems_are_scored_before_the_table(profile):
     params, found = load_params(PROFILES[profile]), stages(profile)
@@ -199,7 +207,10 @@ def test_profile_names_only_what_there_is(profile):
     assert params.profile == profile
     for name, section in params.splits.items():
         assert split(name).corpus == section["corpus"]
-        assert section["corpus"] in params.corpora
+        assert section["corpus"] in {*params.corpora, *params.mixes}
+    for name, parts in params.mixes.items():
+        assert tuple(parts) == corpus(name).parts
+        assert set(parts) <= set(params.corpora)
     assert {*params.v2a_splits, params.pretrain_split} == set(params.splits)
     assert params.face_splits == (params.v2a_splits if "face" in params.identities else ())
     for name, source in params.corpora.items():

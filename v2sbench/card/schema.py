@@ -291,6 +291,8 @@ class Params:
     """Recogniser for the WER."""
     protocol: str
     """Scoring protocol."""
+    mixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Corpora that are made of others -> these."""
     scan: tuple[str, ...] = ()
     """Corpora on disk whose files are counted anew on every `dvc repro`."""
     roi: str = "auto"
