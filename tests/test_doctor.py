@@ -240,6 +240,15 @@ def test_a_folder_without_a_clip_is_not_usable(tmp_path, monkeypatch, capsys):
     assert "=> grid is not usable" in capsys.readouterr().out
 
 
+def test_the_parts_of_a_mix_that_are_not_here(tmp_path):
+    corpus("libritts").fake(tmp_path / "libritts")
+    corpus("vctk").fake(tmp_path / "vctk")
+    checkup = look(tmp_path, corpus("speech-mix"))
+    assert checkup.names.lacking == ("commonvoice", "hifitts", "omceb", "swc")
+    assert "4 of 6 parts are not here: commonvoice, hifitts, omceb, swc" in told(checkup, 1)
+    assert checkup.code == 1
+
+
 def test_only_names_opens_no_file(grid, monkeypatch):
     monkeypatch.setattr(module, "contents", lambda *_, **__: pytest.fail("a file was opened"))
     assert look(grid, depth="names").media is None

@@ -44,6 +44,8 @@ def _of_names(item: Corpus, names: Names) -> list[Finding]:
         whole = [who for who, (have, full) in names.speakers.items() if full and not have]
         text = f"{names.missing} of {names.expected} clips are missing"
         tell(1, text + (f", among them all of {len(whole)} speakers" if whole else ""))
+    if names.lacking:
+        tell(1, f"{len(names.lacking)} of {len(item.parts)} parts are not here: {', '.join(names.lacking)}")
     if names.absent:
         named = "by the list" if names.listed else "by word times without a video"
         tell(1, f"{len(names.absent)} missing clips are known by name, {named}: {some(names.absent)}")

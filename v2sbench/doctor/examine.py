@@ -55,7 +55,7 @@ def examine(
         raise UseError(f"corpus {item.name}: not made yet at {root}; run: v2sbench prepare {item.name}")
     scan = item.scan(root)
     names = _names(item, scan, root, listing)
-    media = None if depth == "names" else _media(item, scan, root, depth, roi, jobs)
+    media = None if depth == "names" or not scan.clips else _media(item, scan, root, depth, roi, jobs)
     prepared = _prepared(scan, clips, whole=depth == "deep") if (clips / "index.tsv").exists() else None
     return Checkup(
         corpus=item.name,
@@ -82,9 +82,10 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Names:
     return Names(
         layout=scan.layout,
         clips=len(ids),
-        expected=sum(item.inventory.values()) if item.inventory else None,
+        expected=sum(item.inventory.values()) if item.inventory else item.total,
         speakers=speakers,
         missing=sum(max(0, (full or 0) - have) for have, full in speakers.values()) if item.inventory else None,
+        lacking=tuple(part for part in item.parts if not any(name.startswith(f"{part}-") for name in ids)),
         absent=tuple(sorted({*(listed or ()), *_lacking(scan, speakers)} - set(ids))),
         listed=None if listed is None else len(listed),
         problems=tuple(Case(name=name_below(problem.path, root), reason=problem.reason) for problem in scan.problems),

@@ -95,6 +95,8 @@ class Names:
     """Speaker -> (clips here, clips in a full copy or None)."""
     missing: int | None
     """Clips that a full copy has more, summed over speakers; a surplus fills no gap elsewhere."""
+    lacking: tuple[str, ...]
+    """Parts of a mix of corpora of which nothing is here."""
     absent: tuple[str, ...]
     """Ids of missing clips, as far as they can be named: by ``--list``, or by word times that lie here."""
     listed: int | None
@@ -192,7 +194,7 @@ class Checkup:
     names: Names
     """What names and sizes tell."""
     media: Media | None
-    """What the files tell; None when only names were looked at."""
+    """What the files tell; None when only names were looked at, or there is no clip."""
     prepared: Prepared | None
     """What `prepare` made of it; None when it did not run yet."""
     findings: tuple[Finding, ...]
