@@ -23,6 +23,7 @@ from v2sbench.media import write_wav
 from v2sbench.report import charts, write_report
 from v2sbench.report.breakdown import SLOTS, slots, speakers, utterances
 from v2sbench.report.listening import TILES, pick
+from v2sbench.report.plots import write_plots
 from v2sbench.results import Measured
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
@@ -285,3 +286,22 @@ def test_a_users_own_audio_is_a_row_and_a_player_by_one_command(
     assert data["clips"][0]["samples"]["mine"]["seconds"] == pytest.approx(0.6)
     with pytest.raises(UseError, match="--system takes NAME=DIR, not 'mine'"):
         cli.VERBS["report"].run(cli._parser("report").parse_args(["toy", "--system", "mine"]))
+
+
+# ---------------------------------------------------------------- for other programs
+
+
+def test_plots_are_files_that_others_read(project: Path) -> None:
+    small_report(project)
+    folder = write_plots("toy")
+    assert sorted(path.name for path in (folder / "validation").iterdir()) == [f"{SCRATCH}.csv", f"{TUNED}.csv"]
+    assert (folder / "validation" / f"{TUNED}.csv").read_text() == "step,validation_l1\n4,0.8\n6,0.7\n"
+    first = (folder / "mels.png").read_bytes()
+    assert first.startswith(b"\x89PNG")
+    assert (write_plots("toy") / "mels.png").read_bytes() == first
+
+
+def test_plots_without_audio_are_curves_alone(project: Path) -> None:
+    small_report(project)
+    (project / "audio").rename(project / "elsewhere")
+    assert [path.name for path in write_plots("toy").iterdir()] == ["validation"]

@@ -13,7 +13,7 @@ __all__ = ["VERBS"]
 
 def _report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: results/reports/SPLIT.html")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the page there, and nothing else")
     parser.add_argument(
         "--clips", type=int, metavar="N", help="clips to listen to (default: 9; 0 leaves the listening page out)"
     )
@@ -24,9 +24,10 @@ def _report_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_report(args: argparse.Namespace) -> None:
-    """Scores and audio -> one HTML page a split."""
+    """Scores and audio -> one HTML page a split, and the files that `dvc plots` shows."""
     from v2sbench.card import load_params
     from v2sbench.report import CLIPS, write_report
+    from v2sbench.report.plots import write_plots
 
     splits = args.splits or load_params().v2a_splits
     if args.out is not None and len(splits) != 1:
@@ -37,6 +38,8 @@ def run_report(args: argparse.Namespace) -> None:
             _score_own(split, name, folder)
         clips = CLIPS if args.clips is None else args.clips
         print(f"report: {write_report(split, args.out, clips=clips, folders=own)}")
+        if args.out is None:
+            print(f"plots: {write_plots(split)}")
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -15,7 +15,7 @@ from v2sbench.results import Measured, Variant
 from v2sbench.rows import Row
 from v2sbench.sheet import Table
 
-__all__ = ["RANKING", "densities", "forests", "grid", "lead", "slot_table", "speaker_tables", "training"]
+__all__ = ["RANKING", "densities", "forests", "grid", "lead", "logs", "slot_table", "speaker_tables", "training"]
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
 """The first of these that was measured says which system, and which clips, are best and worst."""
@@ -155,24 +155,27 @@ def _heat(metric: str, value: float | None) -> dict[str, Any]:
     return {"text": wording.number(metric, value), "good": round(min(max(good, 0.0), 1.0), 2)}
 
 
-def training(table: Table) -> list[dict[str, Any]]:
-    """Training logs that lie beside the weights: a chart a column of theirs, a line a variant."""
-    logs: dict[str, dict[str, list[tuple[float, float]]]] = {}
+def logs(table: Table) -> dict[tuple[str, str], dict[str, list[tuple[float, float]]]]:
+    """(model, column of LOGGED) -> variant -> (step, value) of the training logs that lie beside the weights."""
+    found: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
     for row in table.measured:
-        if not (variant := Variant.of(row.system)):
-            continue
         path = weights_path(row.system, table.split).with_suffix(".tsv")
-        if not path.is_file():
+        if not (variant := Variant.of(row.system)) or not path.is_file():
             continue
         for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
             for column in LOGGED:
                 if line.get(column):
-                    points = logs.setdefault(f"{column}, {variant.model}", {}).setdefault(row.system, [])
+                    points = found.setdefault((variant.model, column), {}).setdefault(row.system, [])
                     points.append((float(line["step"]), float(line[column])))
-    order = sorted(logs, key=lambda name: (name.split(", ")[1], not name.startswith("validation")))
-    return [
-        {"title": name, "names": [label for label, points in logs[name].items() if len(points) > 1],
-         "chart": charts.curves(logs[name], f"{name} over training steps")}
-        for name in order
-        if any(len(points) > 1 for points in logs[name].values())
-    ]  # fmt: skip
+    return found
+
+
+def training(table: Table) -> list[dict[str, Any]]:
+    """A chart a model and column of the training logs, a line a variant."""
+    charted = []
+    for (model, column), lines in sorted(logs(table).items(), key=lambda item: (item[0][0], LOGGED.index(item[0][1]))):
+        title = f"{column}, {model}"
+        names = [label for label, points in lines.items() if len(points) > 1]
+        if names:
+            charted.append({"title": title, "names": names, "chart": charts.curves(lines, f"{title} over steps")})
+    return charted
