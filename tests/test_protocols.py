@@ -161,7 +161,7 @@ def test_a_failed_pesq(rules, value, n):
     assert bool(found.note) == (value is None)
 
 
-def test_where_the_original_stops_no_column_has_a_value():
+def test_where_the_original_stops_no_column_of_waves_has_a_value():
     lines = [
         {"clip": "s1/a", "stoi": 0.5, "errors": {"pesq_nb": "silent"}},
         {"clip": "s1/b", "stoi": 0.7, "pesq_nb": 2.0},
@@ -170,6 +170,8 @@ def test_where_the_original_stops_no_column_has_a_value():
     assert (found.value, found.floored, found.n) == (None, None, 2)
     assert found.note == "the program behind lip2wav-2020 stops at a failed PESQ: s1/a"
     assert column(VCA, "stoi", lines).value == pytest.approx(0.6), "its own PESQ is another one"
+    words = [line | {"wer": {"sub": 1, "del": 0, "ins": 0, "words": 4}} for line in lines]
+    assert column(LIP2WAV, "wer", words).value == 25, "words are counted by a program of their own"
 
 
 @pytest.mark.parametrize("rules", PROTOCOLS.values(), ids=lambda item: item.name)

@@ -68,7 +68,7 @@ def column(
     lost = [line for line in asked if line.get(metric) is None]
     kept = [share for share in found if share is not None]
     bare = Column(value=None, n=len(kept), n_failed=len(lost), floored=None, unit=item.unit)
-    if stops := _stops(rules, asked):
+    if stops := _stops(rules, item, asked):
         clips = f"{stops[0]}" + (f" and {len(stops) - 1} more" if len(stops) > 1 else "")
         return _replace(bare, note=f"the program behind {rules.name} stops at a failed PESQ: {clips}")
     bottom = math.fsum(share[1] for share in kept)
@@ -103,9 +103,9 @@ def _fatal(metric: str, line: Mapping[str, Any]) -> bool:
     return metric.startswith("pesq") and reason is not None and reason not in _UNHEARD
 
 
-def _stops(rules: Protocol, lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Clips at which the original stops: those of which one of the protocol's own PESQs failed."""
-    if rules.failure != "fatal":
+def _stops(rules: Protocol, item: Metric, lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Clips at which the original stops before it prints the metric: those of which one of its own PESQs failed."""
+    if rules.failure != "fatal" or item.needs == "words":  # words are counted by a program of their own
         return []
     return [line["clip"] for line in lines if any(_fatal(name, line) for name in rules.metrics)]
 

@@ -75,8 +75,8 @@ class Protocol:
     failure: Failure
     """What a clip does whose PESQ fails. counted: it has no value, enters no mean and is counted beside it. zero: it
     enters the mean as 0. dropped: as counted, but the original says nothing about it. fatal: the original stops there
-    and prints nothing, so no column has a value. A missing file is none of these: it is counted. So is what fails in
-    any other metric."""
+    and prints nothing, so no metric of waves has a value. A missing file is none of these: it is counted. So is what
+    fails in any other metric."""
     words: Literal["text", "heard"]
     """What the transcript is compared with. text: the sentence that was to be said. heard: the same recogniser's
     transcript of the real audio."""
