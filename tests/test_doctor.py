@@ -22,7 +22,7 @@ from tests.imports import ROOT
 from tests.trees import put
 from v2sbench import cli
 from v2sbench.clips import prepare
-from v2sbench.corpora import Corpus, corpus
+from v2sbench.corpora import Corpus, corpus, discover
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.doctor import examine as module
@@ -168,6 +168,13 @@ def test_a_surplus_fills_no_gap(grid):
     checkup = look(grid, item, depth="names")
     assert checkup.names.missing == 1
     assert "s1 +1" in told(checkup, 0)
+
+
+def test_many_speakers_are_not_told_one_by_one(tmp_path):
+    for speaker in range(60):
+        put(tmp_path, f"libritts/dev-clean/{100 + speaker}/1/{100 + speaker}_1_000000_000000.wav")
+    checkup = look(tmp_path / "libritts", corpus("libritts"), depth="names")
+    assert "speakers     60, of 1 to 1 clips" in page(checkup)
 
 
 def test_a_list_names_what_is_missing(grid, tmp_path):
@@ -345,7 +352,9 @@ def test_bins_are_half_a_frame_wide():
     assert Histogram.of([0.022, 0.0101, -0.009, 3]).bins == {0: 1, 20: 2, 500: 1}
 
 
-@pytest.mark.parametrize("name", ["libritts", "vctk", "commonvoice", "omceb", "hifitts", "swc", "lrw", "tcdtimit"])
+@pytest.mark.parametrize(
+    "name", [name for name, item in discover().items() if not (item.embedded or item.parts or name == "grid")]
+)
 def test_every_corpus_can_be_examined(name, tmp_path):
     corpus(name).fake(tmp_path / name)
     checkup = look(tmp_path / name, corpus(name))
@@ -483,6 +492,7 @@ def test_findings_are_ordered_and_the_gravest_decides():
         ("doctor grid", "no folder"),
         ("doctor demo", "not made yet at data/demo; run: v2sbench prepare demo"),
         ("doctor --fast", "--fast needs a corpus"),
+        ("doctor --roi haar", "--roi needs a corpus"),
         ("doctor --list x", "--list needs a corpus"),
         ("doctor grid --fast --deep", "not allowed with"),
         ("doctor grid --root {grid} --clips nowhere", "no prepared clips in nowhere"),
@@ -554,12 +564,13 @@ def test_packages_that_are_missing_or_old(monkeypatch):
     assert "pip install 'v2sbench[speaker]'" in notes
 
 
-def test_without_an_installed_distribution(monkeypatch):
-    def requires(name):
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(machine.metadata, "requires", requires)
-    assert any(finding.weight == 1 and "pip install -e ." in finding.text for finding in machine.look_around())
+@pytest.mark.parametrize(
+    ("name", "weight", "said"), [("v2sbench", 1, "pip install -e ."), ("packaging", 2, "packaging is missing")]
+)
+def test_where_packages_cannot_be_checked(name, weight, said, monkeypatch):
+    real = machine._version
+    monkeypatch.setattr(machine, "_version", lambda asked: None if asked == name else real(asked))
+    assert any(finding.weight == weight and said in finding.text for finding in machine.look_around())
 
 
 def test_folders_and_workers_that_are_set_wrong(monkeypatch, tmp_path):

@@ -21,7 +21,7 @@ def _doctor_options(parser: argparse.ArgumentParser) -> None:
     depth = parser.add_mutually_exclusive_group()
     depth.add_argument("--fast", action="store_true", help="names and sizes alone; open no media file")
     depth.add_argument("--deep", action="store_true", help="decode and crop every clip as prepare does; keep nothing")
-    parser.add_argument("--roi", default="auto", metavar="NAME", help="landmark provider of --deep (default: auto)")
+    parser.add_argument("--roi", metavar="NAME", help="what finds the mouth under --deep (default: as for prepare)")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="draw a contact sheet of prepared clips")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout (docs/doctor.md)")
     parser.add_argument("--jobs", type=int, metavar="N", help="worker processes (default: $V2S_JOBS, else all)")
@@ -31,6 +31,7 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Look; 0 usable, 1 usable in part, 2 not usable."""
     if args.corpus is None:
         return _run_machine(args)
+    from v2sbench.card import PARAMS, load_params
     from v2sbench.corpora import corpus, root_of
     from v2sbench.doctor.examine import examine
     from v2sbench.doctor.words import page
@@ -46,7 +47,7 @@ def run_doctor(args: argparse.Namespace) -> int:
         root_of(item, args.root),
         clips=clips,
         depth="names" if args.fast else "deep" if args.deep else "headers",
-        roi=args.roi,
+        roi=args.roi or (load_params().roi if PARAMS.exists() else "auto"),
         listing=args.listing,
         jobs=args.jobs,
     )
@@ -70,7 +71,7 @@ def _draw(sheet: Path, folder: Path) -> None:
 
 def _run_machine(args: argparse.Namespace) -> int:
     """Without a corpus: look at packages, codecs, folders."""
-    given = [name for name in ("root", "clips", "listing", "fast", "deep", "sheet") if getattr(args, name)]
+    given = [name for name in ("root", "clips", "listing", "fast", "deep", "roi", "sheet") if getattr(args, name)]
     if given:
         raise UseError(f"--{given[0].replace('listing', 'list')} needs a corpus; see: v2sbench list corpora")
     import json

@@ -10,10 +10,14 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from v2sbench.corpora import discover
 from v2sbench.doctor.report import Finding
 from v2sbench.runtime import UseError, worker_count
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
 
 __all__ = ["look_around"]
 
@@ -32,20 +36,28 @@ def look_around() -> tuple[Finding, ...]:
 
 def _packages() -> Iterator[Finding]:
     """What this project needs, and cannot do without."""
-    from packaging.requirements import Requirement
-
-    try:
-        needs = [Requirement(line) for line in metadata.requires("v2sbench") or ()]
-    except metadata.PackageNotFoundError:
+    if _version("packaging") is None:
+        yield Finding(
+            weight=2, text="packaging is missing, without which no other package can be checked; run: make env"
+        )
+    elif _version("v2sbench") is None:
         yield Finding(weight=1, text="v2sbench runs from its source, so its packages are not checked; pip install -e .")
-        return
-    for need in needs:
+    for need in _needs():
         if need.marker and not need.marker.evaluate({"extra": ""}):
             continue
         version = _version(need.name)
         if version is None or not need.specifier.contains(version, prereleases=True):
             have = f"{need.name} {version} is here" if version else f"{need.name} is missing"
             yield Finding(weight=2, text=f"{have}, {need.name}{need.specifier} is needed; run: make env")
+
+
+def _needs() -> list[Requirement]:
+    """What the installed distribution asks for, extras and all; nothing where that cannot be told."""
+    if _version("packaging") is None or _version("v2sbench") is None:
+        return []
+    from packaging.requirements import Requirement
+
+    return [Requirement(line) for line in metadata.requires("v2sbench") or ()]
 
 
 def _version(name: str) -> str | None:
@@ -93,12 +105,7 @@ def _codecs() -> Iterator[Finding]:
 
 def _extras() -> Iterator[Finding]:
     """Optional parts: one that is missing is only good to know, one of the wrong version will fail."""
-    from packaging.requirements import Requirement
-
-    try:
-        needs = [Requirement(line) for line in metadata.requires("v2sbench") or ()]
-    except metadata.PackageNotFoundError:
-        return
+    needs = _needs()
     for extra in sorted(set(re.findall(r'extra == "([^"]+)"', " ".join(str(need.marker) for need in needs)))):
         wanted = [need for need in needs if need.marker and need.marker.evaluate({"extra": extra})
                   and not need.marker.evaluate({"extra": ""})]  # fmt: skip
