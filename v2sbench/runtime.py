@@ -228,7 +228,8 @@ def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backe
     try:
         while True:
             while len(running) < 2 and (window := list(itertools.islice(items, WINDOW * workers))):
-                pool = joblib.Parallel(n_jobs=workers, return_as="generator", backend=backend)
+                with joblib.parallel_config(backend=backend, n_jobs=workers):  # dask's registers itself by this
+                    pool = joblib.Parallel(return_as="generator")
                 running.append(pool(joblib.delayed(function)(item) for item in window))
             if not running:
                 return
