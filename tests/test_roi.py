@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.conftest import PROJECT
 from tests.marks import applied, mean_landmarks, turned
 from v2sbench import cli, clips, roi
-from v2sbench.roi import SIZE, RoiError, landmarks
+from v2sbench.roi import SIZE, RoiError, crops, landmarks
 from v2sbench.runtime import UseError
 
 # ---------------------------------------------------------------- landmarks
@@ -221,6 +221,24 @@ def test_shrinking_averages():
     stripes[:, ::2] = 255
     crop = roi.crop(stripes[None], np.array([[[0.25, 0, 0], [0, 0.25, 0]]]))[0]
     assert np.ptp(crop.astype(int)) <= 2
+
+
+@given(
+    st.floats(0.05, 0.49), st.floats(-180, 180), st.tuples(st.floats(-200, 1400), st.floats(-200, 900)),
+)  # fmt: skip
+@settings(max_examples=40)
+def test_of_a_large_picture_only_a_part_is_shrunk(scale, degrees, centre):
+    """It shows what the whole would, at the picture's edges and beyond them, too."""
+    rows, columns = np.mgrid[0:700, 0:1200]
+    picture = (128 + 60 * np.sin(rows / 40) + 60 * np.cos(columns / 55)).astype(np.uint8)
+    turn = turned(np.eye(2), scale, degrees, (0, 0)).T
+    warp = np.column_stack([turn, 48 - turn @ centre])[None]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(crops, "LARGE", 0)
+        expected = roi.crop(picture[None], warp)[0].astype(int)
+    apart = np.abs(roi.crop(picture[None], warp)[0] - expected)
+    assert apart.mean() < 1
+    assert np.percentile(apart, 99) <= 0.35 / scale + 2
 
 
 def test_edges_are_continued():

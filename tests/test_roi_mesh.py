@@ -131,9 +131,9 @@ def test_every_other_picture_is_looked_at_and_the_last(monkeypatch, frames):
             pass
 
         def follow(self, pictures):
-            looked.extend(pictures[:, 0, 0].tolist())
+            looked.extend(picture[0, 0].item() for picture in pictures)
             face = np.random.default_rng(0).uniform(0, 100, (68, 2))
-            return face + 3.0 * pictures[:, 0, :1, None]
+            return face + 3.0 * np.stack(pictures)[:, 0, :1, None]
 
     monkeypatch.setattr(mesh, "load_mesh", Still)
     warps = mesh.find_by_mesh(film(frames))

@@ -38,6 +38,10 @@ STILL_PX_PER_MM = 0.8
 STILL_MOUTH = (96.0, 121.6)
 """Where the mouth's centre is in a still; the eyes are 54 pixels higher, so that the face is in the middle."""
 
+LARGE = 0.5
+"""Pictures that are shrunk below this are cut to what is seen of them first; it costs the whole of a film at 1080 lines
+otherwise. Where cells of the average begin moves with it, so smaller ones, GRID's, are left as they always were."""
+
 Warps = NDArray[np.float64]
 """(F, 2, 3) similarity transforms from picture pixels (x, y, 1) to crop pixels."""
 
@@ -80,12 +84,26 @@ def cut(frame: UInt8, warp: NDArray[np.float64], out: UInt8) -> None:
     """Fill the square `out` from a picture under a similarity transform (2, 3)."""
     scale = float(np.hypot(warp[0, 0], warp[1, 0]))
     if scale < 0.75:  # bilinear reading would skip pixels
+        if scale < LARGE:
+            frame, warp = _part(frame, warp, len(out))
         shape = max(1, round(frame.shape[1] * scale)), max(1, round(frame.shape[0] * scale))
         factors = np.array([frame.shape[1] / shape[0], frame.shape[0] / shape[1]])
         frame = np.asarray(cv2.resize(frame, shape, interpolation=cv2.INTER_AREA), np.uint8)
         linear = warp[:, :2] * factors
         warp = np.column_stack([linear, warp[:, 2] + warp[:, :2] @ (factors - 1) / 2])
     cv2.warpAffine(frame, warp, out.shape, dst=out, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def _part(frame: UInt8, warp: NDArray[np.float64], size: int) -> tuple[UInt8, NDArray[np.float64]]:
+    """The part of a picture that `size` x `size` pixels under a transform show, and the transform from there."""
+    corners = np.array([(-1, -1), (size, -1), (-1, size), (size, size)]) - warp[:, 2]
+    places = corners @ np.linalg.inv(warp[:, :2]).T
+    spare = 2 / np.hypot(*warp[:, 0])  # two pixels of what is made, so that edges are only continued at the picture's
+    sides = np.array(frame.shape[1::-1])
+    low = np.clip(np.floor(places.min(axis=0) - spare).astype(int), 0, sides - 1)
+    high = np.clip(np.ceil(places.max(axis=0) + spare).astype(int) + 1, low + 1, sides)
+    part = frame[low[1] : high[1], low[0] : high[0]]
+    return part, np.column_stack([warp[:, :2], warp[:, 2] + warp[:, :2] @ low])
 
 
 def scaled(centres: NDArray[np.float64], scale: float, size: int) -> Warps:

@@ -155,7 +155,7 @@ def find_by_mesh(frames: UInt8) -> Warps:
     are missing.
     """
     looked = np.unique([*range(0, len(frames), STRIDE), len(frames) - 1])
-    rows = interpolate(load_mesh().follow(frames[looked])).reshape(len(looked), -1)
+    rows = interpolate(load_mesh().follow([frames[k] for k in looked])).reshape(len(looked), -1)
     at = np.arange(len(frames))
     between = np.stack([np.interp(at, looked, column) for column in rows.T], axis=1)
     return from_landmarks(between.reshape(len(frames), len(IBUG), 2), len(frames))
