@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,7 +135,7 @@ def _listened(task: Task, sides: dict[str, tuple[Audio | None, str | None]]) -> 
     for side, (audio, name) in sides.items():
         if audio is None or name is None:
             continue
-        text = _store(task.store, task.heard_by).get(name)
+        text = _store(task.store, task.heard_by, os.getpid()).get(name)
         if text is None:
             text = found["fresh"].get(name)
         if text is None:
@@ -144,6 +145,6 @@ def _listened(task: Task, sides: dict[str, tuple[Audio | None, str | None]]) -> 
 
 
 @functools.lru_cache(maxsize=8)
-def _store(path: Path | None, heard_by: str) -> Transcripts:
-    """One open file a worker."""
+def _store(path: Path | None, heard_by: str, process: int) -> Transcripts:
+    """One open file a worker: SQLite forbids to carry one through a fork, hence `process`."""
     return Transcripts(path, heard_by, readonly=True)
