@@ -81,6 +81,8 @@ class Table:
     """Metrics that were asked for; the usual ones where empty."""
     systems: tuple[str, ...] = ()
     """Systems and methods that were asked for; all where empty."""
+    folder: bool = False
+    """Whether the scores are a folder's and no split's."""
 
     @property
     def shown(self) -> tuple[Row, ...]:
@@ -94,7 +96,7 @@ class Table:
         options = [f"--{name} {','.join(names)}" for name, names in chosen.items() if names]
         usual = next((row.system for row in self.rows if row.group == "system"), "")
         options += [f"--base {self.base}"] if self.base and (options or self.base != usual) else []
-        return " ".join(["v2sbench table", self.split, *options])
+        return " ".join(["v2sbench table", *(["--scores"] if self.folder else []), self.split, *options])
 
     @property
     def measured(self) -> tuple[Row, ...]:
@@ -127,23 +129,24 @@ def build(
     split: str,
     *,
     measured: Path = results.MEASURED,
-    reported: Path = REPORTED,
-    claims: Path = claims_module.CLAIMS,
+    reported: Path | None = REPORTED,
+    claims: Path | None = claims_module.CLAIMS,
     base: str | None = None,
     only: Sequence[str] = (),
     columns: Sequence[str] = (),
 ) -> Table:
     """The table of a split from the stored scores; UseError when there are none or one of the inputs is damaged.
 
-    base: the system that variants and users' systems are compared with; the first of `only`, or of the users' systems
-    where there is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
+    reported, claims: None for the scores of a folder, which are `measured`/`split` too but of no split. base: the
+    system that variants and users' systems are compared with; the first of `only`, or of the users' systems where
+    there is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
     """
     systems = results.load(split, measured)
-    lines = read_reported(reported)
+    lines = read_reported(reported) if reported else []
     found = rows_module.rows(split, systems=systems, reported=lines)
     usual = [metric for metric in SHOWN if metric in METRICS]
     pairs = claims_module.compare(split, systems, usual)
-    verdicts = claims_module.judge(split, claims_module.read_claims(claims), pairs)
+    verdicts = claims_module.judge(split, claims_module.read_claims(claims) if claims else [], pairs)
     contrasts = [
         _contrast(row, line)
         for row in found
@@ -153,7 +156,7 @@ def build(
     ]
     table = Table(
         split=split, rows=tuple(found), pairs=tuple(pairs), verdicts=tuple(verdicts), contrasts=tuple(contrasts),
-        base=_base(systems, base, only), columns=tuple(columns), systems=tuple(only),
+        base=_base(systems, base, only), columns=tuple(columns), systems=tuple(only), folder=reported is None,
     )  # fmt: skip
     if only or columns:
         table = _selected(table)

@@ -13,6 +13,9 @@ __all__ = ["VERBS"]
 
 def _table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
+    parser.add_argument(
+        "--scores", type=Path, metavar="DIR", help="instead of a split's: scores that `score --out DIR` wrote"
+    )
     parser.add_argument("--show", action="store_true", help="only print; write no files")
     parser.add_argument("--quiet", action="store_true", help="only write")
     parser.add_argument(
@@ -40,20 +43,22 @@ def run_table(args: argparse.Namespace) -> None:
 
     What the options choose is no table of the pipeline, so it is written only where --out says.
     """
-    from v2sbench.card import load_params
+    from v2sbench.results import MEASURED
     from v2sbench.tables import TABLES
 
-    only, columns = _names(args.systems), _names(args.columns)
-    chosen = bool(args.base or only or columns or args.protocols)
+    chosen = bool(args.base or args.systems or args.columns or args.protocols or args.scores)
     out = args.out or (None if args.show or chosen else TABLES)
     if args.show and args.out:
         raise UseError("--show writes nothing, --out DIR does; give one of them")
     if args.quiet and out is None:
         raise UseError("--quiet writes and does not print, but this writes nothing; give --out DIR")
-    if args.protocols and (args.base or columns):
+    if args.protocols and (args.base or args.columns):
         raise UseError("--protocols shows each protocol's own metrics and compares nothing; drop --base, --columns")
-    for split in args.splits or load_params().v2a_splits:
-        said, files = _spread(split, only, out) if args.protocols else _table(split, args.base, only, columns, out)
+    if args.scores and args.splits:
+        raise UseError(f"a split ({args.splits[0]}) and --scores exclude each other")
+    for split in [args.scores.resolve().name] if args.scores else args.splits or _splits():
+        measured = args.scores.resolve().parent if args.scores else MEASURED
+        said, files = (_spread if args.protocols else _table)(args, split, measured, out)
         if not args.quiet:
             print(said, end="\n\n")
         if out:
@@ -62,29 +67,40 @@ def run_table(args: argparse.Namespace) -> None:
             print("table: nothing written; --out DIR writes it")
 
 
+def _splits() -> tuple[str, ...]:
+    """The splits of the experiment."""
+    from v2sbench.card import load_params
+
+    return load_params().v2a_splits
+
+
 def _names(text: str | None) -> tuple[str, ...]:
     """Comma-separated names, each once."""
     return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
-def _table(
-    split: str, base: str | None, only: tuple[str, ...], columns: tuple[str, ...], out: Path | None
-) -> tuple[str, str]:
-    """A split's table, written where `out` says; what it says, and which files."""
+def _table(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
+    """The table, written where `out` says; what it says, and which files. A folder has no reported numbers."""
+    from v2sbench.claims import CLAIMS
+    from v2sbench.reported import REPORTED
     from v2sbench.sheet import build
     from v2sbench.tables import console, save
 
-    table = build(split, base=base, only=only, columns=columns)
+    reported, claims = (None, None) if args.scores else (REPORTED, CLAIMS)
+    table = build(
+        split, measured=measured, reported=reported, claims=claims, base=args.base, only=_names(args.systems),
+        columns=_names(args.columns),
+    )  # fmt: skip
     if out:
         save(table, out)
     return console(table), ".md (and .csv, .tex)"
 
 
-def _spread(split: str, only: tuple[str, ...], out: Path | None) -> tuple[str, str]:
-    """A split's systems under several protocols, written where `out` says; what it says, and which files."""
+def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
+    """Systems under several protocols, written where `out` says; what it says, and which files."""
     from v2sbench.spread import console, save, spread
 
-    found = spread(split, only=only)
+    found = spread(split, measured=measured, only=_names(args.systems))
     if out:
         save(found, out)
     return console(found), ".protocols.md (and .csv)"
@@ -122,6 +138,7 @@ VERBS = {
             "table grid4-seen --base v2a-mel-s-speaker-tuned",
             "table grid4-seen --systems mine,v2a-mel-s-speaker-tuned --columns stoi,wer --out my-tables",
             "table grid4-seen --protocols",
+            "table --scores my-scores --base mine",
         ),
         options=_table_options,
         run=run_table,
