@@ -469,6 +469,8 @@ def test_the_command_tells_what_a_person_should_know(
         "CC0: any use.",
         f"next: v2sbench prepare toy --root {tmp_path}",
     ]
+    listed = said(capsys, f"fetch toy --root {tmp_path} --list").splitlines()
+    assert [line.endswith("here") for line in listed[2:5]] == [True, True, False]
 
 
 def said(capsys: pytest.CaptureFixture[str], line: str, code: int = 0) -> str:
@@ -501,6 +503,7 @@ def test_the_list_downloads_nothing(
     assert [line.split()[0] for line in told.splitlines()[2:5]] == ["s1", "s2", "alignments"]
     assert "3 files, sizes unknown" in told
     assert "none published" in said(capsys, "fetch hifitts --list")
+    assert "here" not in told
     assert not list(tmp_path.iterdir())
 
 

@@ -38,7 +38,7 @@ def run_fetch(args: argparse.Namespace) -> None:
         print(_steps(item))
         return
     if args.list:
-        print(_table(item, {file.part for file in chosen(item, parts=parts, speakers=speakers)}))
+        print(_table(item, args.root, {file.part for file in chosen(item, parts=parts, speakers=speakers)}))
         return
     report = fetch(item, args.root, parts=parts, speakers=speakers, jobs=args.jobs, keep=args.keep)
     print(_told(item, report))
@@ -63,27 +63,30 @@ def _steps(item: Corpus) -> str:
     if not item.access.steps:
         lines.append("Nobody wrote down here how it is had; ask where it is described.")
     if not item.embedded:
-        lines.append(f"then: v2sbench prepare {item.name} --root DIR")
+        lines.append(f"then: v2sbench prepare {item.name}{'' if item.parts else ' --root DIR'}")
     return "\n".join(line for line in lines if line)
 
 
-def _table(item: Corpus, wanted: set[str]) -> str:
-    """What there is to download."""
+def _table(item: Corpus, root: Path | None, wanted: set[str]) -> str:
+    """What there is to download, and what of it was."""
     from tabulate import tabulate
 
-    from v2sbench.fetch import amount
+    from v2sbench.corpora import folder_of
+    from v2sbench.fetch import amount, is_here
 
+    folder = folder_of(item, root)
     files = [file for file in item.access.files if file.part in wanted]
     rows = [
         [file.part, file.name, amount(file.size) if file.size else "?",
-         file.digest.split(":")[0] or ("the publisher's list" if file.index else "none published")]
+         file.digest.split(":")[0] or ("the publisher's list" if file.index else "none published"),
+         "here" if is_here(file, folder) else ""]
         for file in files
     ]  # fmt: skip
     sizes = [file.size for file in files if file.size]
     total = f"{amount(sum(sizes))} and {len(files) - len(sizes)} files of unknown size" if sizes else "sizes unknown"
     if len(sizes) == len(files):
         total = amount(sum(sizes))
-    table = tabulate(rows, headers=["part", "file", "size", "checked by"], tablefmt="simple", disable_numparse=True)
+    table = tabulate(rows, headers=["part", "file", "size", "checked by", ""], tablefmt="simple", disable_numparse=True)
     return f"{table}\n{len(files)} files, {total}\n{item.access.note}"
 
 

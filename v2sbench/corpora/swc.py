@@ -158,7 +158,8 @@ CORPORA = (
         access=Access(
             note="CC BY-SA 4.0: any use with attribution, and what is made of it under the same licence.",
             steps=(
-                "download the English part with its audio from the page above: one tar of articles",
+                # Address and size: five public scripts and one page (graded: code). No source gives a digest.
+                "download https://www2.informatik.uni-hamburg.de/nats/pub/SWC/SWC_English.tar, about 16 GB",
                 "unpack it: english/ARTICLE/audio.ogg and aligned.swc",
             ),
         ),

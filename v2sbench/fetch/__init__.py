@@ -30,7 +30,7 @@ from v2sbench.fetch.digests import Published, differs, read_index
 from v2sbench.fetch.transfer import Web, download, say
 from v2sbench.runtime import CheckError, UseError, atomic, choose, progress
 
-__all__ = ["JOBS", "Report", "amount", "chosen", "fetch"]
+__all__ = ["JOBS", "Report", "amount", "chosen", "fetch", "is_here"]
 
 JOBS = 4
 """Downloads at a time, unless asked otherwise: publishers slow down who asks for more."""
@@ -109,7 +109,7 @@ def fetch(
     state = folder / STATE
     state.mkdir(parents=True, exist_ok=True)
     with _alone(state):
-        todo = [remote for remote in remotes if not _is_done(state, remote, folder)]
+        todo = [remote for remote in remotes if not is_here(remote, folder)]
         stop = threading.Event()
         with Web(stop=stop) as web:
             items = _published(todo, web)
@@ -153,10 +153,10 @@ class _Item:
     """Bytes to expect, for the bar and the room: published, else the server's word, else unknown."""
 
 
-def _is_done(state: Path, remote: Remote, folder: Path) -> bool:
-    """Whether everything that came out of a file is still there; what was done to it since is its owner's business."""
+def is_here(remote: Remote, folder: Path) -> bool:
+    """Whether all that came out of a file is in the corpus' folder; what was done to it since is not looked at."""
     try:
-        paths = (state / f"{remote.name}.done").read_text(encoding="utf-8").splitlines()
+        paths = (folder / STATE / f"{remote.name}.done").read_text(encoding="utf-8").splitlines()
     except OSError:
         return False
     return bool(paths) and all((folder / path).exists() for path in paths)
