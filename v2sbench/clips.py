@@ -33,7 +33,7 @@ from v2sbench.drafts import draft_of, is_made
 from v2sbench.lines import Lines, line_of, write_table
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, MediaError, decode, encode_flac, fit
 from v2sbench.roi import PROVIDERS, RoiError, crop, face_still, find_mouth
-from v2sbench.runtime import UseError, atomic, choose, parallel, sha256_file, short_digest
+from v2sbench.runtime import UseError, atomic, choose, parallel, sha256_file, short_digest, worker_count
 from v2sbench.shards import Clips, Entry
 from v2sbench.shardwriter import LEFT_OUT, ShardWriter, encode_still
 from v2sbench.splits import COLUMNS, Row, SplitTable, batch_ids, read_split
@@ -137,6 +137,7 @@ def prepare(
     """
     if roi != "auto":
         choose("ROI provider", roi, PROVIDERS)
+    worker_count(jobs)  # a wrong number is said also where there is nothing to do
     scan = scan_of(item, root)
     clips = sorted(scan.clips, key=lambda clip: clip.id)
     problems = [(name_below(problem.path, root), "unusable-file", problem.reason) for problem in scan.problems]
