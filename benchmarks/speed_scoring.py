@@ -3,8 +3,8 @@
     python -m benchmarks.speed_scoring [--clips 120] [--rounds 3] [--jobs 2] [--rate 16000]       needs V2S_DATA/grid
 
 Real clips of GRID with white noise at 0 to 15 dB are written to a temporary folder. Then the two take turns, each as a
-fresh process, imports and all, so that what else the machine does meets both alike; the medians are printed, and how
-far their numbers lie apart. The loop is what a user would write: read, `pesq.pesq(16000, ..., "wb")`, `pystoi.stoi`,
+fresh process, imports and all; the medians are printed, and how far their numbers lie apart. Seconds of processors tell
+what a machine that is busy with other things does not. The loop is what a user would write: read, `pesq.pesq(16000, ..., "wb")`, `pystoi.stoi`,
 and `pystoi.stoi(..., extended=True)`. With another --rate than PESQ's 16,000 both resample first, alike.
 """
 
@@ -73,11 +73,12 @@ def write_clips(root: Path, count: int, rate: int) -> float:
     raise SystemExit(f"only {written:.0f} usable clips under {grid}")
 
 
-def timed(command: list[str]) -> float:
-    """Seconds that a process takes, one thread a worker."""
-    start = time.perf_counter()
+def timed(command: list[str]) -> tuple[float, float]:
+    """Seconds that a process takes, and those of processors that it and its workers used."""
+    before, start = os.times(), time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"V2S_QUIET": "1"})
-    return time.perf_counter() - start
+    spent, after = time.perf_counter() - start, os.times()
+    return spent, after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def main() -> None:
@@ -104,10 +105,12 @@ def main() -> None:
             for metric, value in zip(METRICS, theirs[line["clip"]], strict=True):
                 apart[metric] = max(apart[metric], abs(line[metric] - value))
     print(f"{args.clips} clips, {seconds:.0f} s of speech at {args.rate} Hz, {args.jobs} workers, {args.rounds} rounds")
-    print(f"serial loop     {median(loop):7.2f} s   {', '.join(f'{value:.2f}' for value in loop)}")
-    print(f"v2sbench score  {median(ours):7.2f} s   {', '.join(f'{value:.2f}' for value in ours)}")
-    print(f"ratio           {median(loop) / median(ours):7.2f}     of each round: "
-          f"{', '.join(f'{a / b:.2f}' for a, b in zip(loop, ours, strict=True))}")  # fmt: skip
+    wall = {name: [run[0] for run in runs] for name, runs in (("serial loop", loop), ("v2sbench score", ours))}
+    for name, runs in (("serial loop", loop), ("v2sbench score", ours)):
+        print(f"{name:14} {median(wall[name]):7.2f} s ({', '.join(f'{value:.2f}' for value in wall[name])}), "
+              f"{median(run[1] for run in runs):.2f} s of processors")  # fmt: skip
+    each = [theirs_ / ours_ for theirs_, ours_ in zip(*wall.values(), strict=True)]
+    print(f"ratio          {median(each):7.2f}   ({', '.join(f'{value:.2f}' for value in each)})")
     print("largest difference: " + ", ".join(f"{metric} {value:.1e}" for metric, value in apart.items()))
 
 
