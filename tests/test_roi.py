@@ -224,7 +224,7 @@ def test_shrinking_averages():
 
 
 @given(
-    st.floats(0.05, 0.49), st.floats(-180, 180), st.tuples(st.floats(-200, 1400), st.floats(-200, 900)),
+    st.floats(0.05, 0.39), st.floats(-180, 180), st.tuples(st.floats(-200, 1400), st.floats(-200, 900)),
 )  # fmt: skip
 @settings(max_examples=40)
 def test_of_a_large_picture_only_a_part_is_shrunk(scale, degrees, centre):

@@ -38,7 +38,7 @@ STILL_PX_PER_MM = 0.8
 STILL_MOUTH = (96.0, 121.6)
 """Where the mouth's centre is in a still; the eyes are 54 pixels higher, so that the face is in the middle."""
 
-LARGE = 0.5
+LARGE = 0.4
 """Pictures that are shrunk below this are cut to what is seen of them first; it costs the whole of a film at 1080 lines
 otherwise. Where cells of the average begin moves with it, so smaller ones, GRID's, are left as they always were."""
 

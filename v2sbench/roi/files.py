@@ -45,11 +45,12 @@ def read_landmarks(path: Path) -> Rows:
     except KeyError:
         raise RoiError("bad-landmarks", f"{path}: landmarks come as {', '.join(KINDS)}") from None
     try:
-        return _rows(read(path))
+        with np.errstate(invalid="ignore"):  # what is no number is told of where it is used
+            return _rows(read(path))
     except RoiError as error:
         raise RoiError(error.reason, f"{path}: {error.detail}") from error
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise RoiError("bad-landmarks", f"{path}: {error}") from error
+    except Exception as error:  # of a spoilt file zip, zlib, the tokeniser and numpy each complain in a way of its own
+        raise RoiError("bad-landmarks", f"{path}: {type(error).__name__}: {error}") from error
 
 
 def _bad(detail: str) -> NoReturn:
