@@ -56,9 +56,9 @@ def run_table(args: argparse.Namespace) -> None:
         raise UseError("--protocols shows each protocol's own metrics and compares nothing; drop --base, --columns")
     if args.scores and args.splits:
         raise UseError(f"a split ({args.splits[0]}) and --scores exclude each other")
-    for split in [args.scores.resolve().name] if args.scores else args.splits or _splits():
+    for split in [args.scores.resolve().name] if args.scores else args.splits or _of_experiment():
         measured = args.scores.resolve().parent if args.scores else MEASURED
-        said, files = (_spread if args.protocols else _table)(args, split, measured, out)
+        said, files = (_spread if args.protocols else _tabulated)(args, split, measured, out)
         if not args.quiet:
             print(said, end="\n\n")
         if out:
@@ -67,19 +67,19 @@ def run_table(args: argparse.Namespace) -> None:
             print("table: nothing written; --out DIR writes it")
 
 
-def _splits() -> tuple[str, ...]:
+def _of_experiment() -> tuple[str, ...]:
     """The splits of the experiment."""
     from v2sbench.card import load_params
 
     return load_params().v2a_splits
 
 
-def _names(text: str | None) -> tuple[str, ...]:
+def _listed(text: str | None) -> tuple[str, ...]:
     """Comma-separated names, each once."""
     return tuple(dict.fromkeys(name.strip() for name in (text or "").split(",") if name.strip()))
 
 
-def _table(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
+def _tabulated(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
     """The table, written where `out` says; what it says, and which files. A folder has no reported numbers."""
     from v2sbench.claims import CLAIMS
     from v2sbench.reported import REPORTED
@@ -88,8 +88,8 @@ def _table(args: argparse.Namespace, split: str, measured: Path, out: Path | Non
 
     reported, claims = (None, None) if args.scores else (REPORTED, CLAIMS)
     table = build(
-        split, measured=measured, reported=reported, claims=claims, base=args.base, only=_names(args.systems),
-        columns=_names(args.columns),
+        split, measured=measured, reported=reported, claims=claims, base=args.base, only=_listed(args.systems),
+        columns=_listed(args.columns),
     )  # fmt: skip
     if out:
         save(table, out)
@@ -100,7 +100,7 @@ def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | No
     """Systems under several protocols, written where `out` says; what it says, and which files."""
     from v2sbench.spread import console, save, spread
 
-    found = spread(split, measured=measured, only=_names(args.systems))
+    found = spread(split, measured=measured, only=_listed(args.systems))
     if out:
         save(found, out)
     return console(found), ".protocols.md (and .csv)"
