@@ -4,8 +4,8 @@
 
 Real clips of GRID with white noise at 0 to 15 dB are written to a temporary folder. Then the two take turns, each as a
 fresh process, imports and all; the medians are printed, and how far their numbers lie apart. Seconds of processors tell
-what a machine that is busy with other things does not. The loop is what a user would write: read, `pesq.pesq(16000, ..., "wb")`, `pystoi.stoi`,
-and `pystoi.stoi(..., extended=True)`. With another --rate than PESQ's 16,000 both resample first, alike.
+what the clock of a busy machine does not. The loop is what a user would write: read, `pesq.pesq(16000, ..., "wb")`,
+`pystoi.stoi`, `pystoi.stoi(..., extended=True)`. With another --rate than PESQ's 16,000 both resample first, alike.
 """
 
 from __future__ import annotations

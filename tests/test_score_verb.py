@@ -139,6 +139,7 @@ def test_warnings_do_not_mix_with_lines_on_the_terminal(two, capsys):
     assert [json.loads(line)["clip"] for line in out.splitlines()] == [f"s1/{name}" for name in NAMES]
     assert err.startswith("v2sbench: warning: 3 predictions are their references, byte for byte")
     assert err.count("\n") == 1
+    assert not said(capsys, "score --wavs a --refs refs --metrics stoi --asr none").err
 
 
 # ---------------------------------------------------------------- transcripts

@@ -79,12 +79,13 @@ def run_score(args: argparse.Namespace) -> None:
                     system.wavs, task.refs, task.clips, task.texts, own, protocol=protocol, asr=asr, jobs=args.jobs,
                     system=system.name, metrics=args.metrics.split(",") if args.metrics else None,
                     facts={**task.facts, **read_facts(system.wavs)}, transcripts=transcripts, known=known,
-                    doubt=system.name not in REFERENCES,
+                    doubt=system.name not in REFERENCES and protocol == protocols[0],
                 )  # fmt: skip
                 found.append(result)
                 if out is None and not several:
                     sys.stdout.write(own.read_text(encoding="utf-8"))
-                    print(*(f"v2sbench: warning: {warning}" for warning in result.warnings), sep="\n", file=sys.stderr)
+                    for warning in result.warnings:
+                        print(f"v2sbench: warning: {warning}", file=sys.stderr)
                 else:
                     print(result if out else str(result).partition(": ")[2])
     for doubt in _doubts(task.refs, found):
