@@ -52,7 +52,9 @@ def distortion(reference: NDArray[np.floating], prediction: NDArray[np.floating]
         raise ValueError(f"waves must be (T,) and equally long, not {reference.shape} and {prediction.shape}")
     if len(reference) < WINDOW:
         return None
-    level = 10 * np.log10(_frames(reference).var(axis=1) + np.finfo(np.float64).tiny)
+    frames = _frames(reference)
+    power = np.concatenate([frames[part].var(axis=1) for part in _parts(np.arange(len(frames)))])
+    level = 10 * np.log10(power + np.finfo(np.float64).tiny)
     loud = np.flatnonzero(level > level.max() - RANGE)
     difference = mel_cepstra(reference, loud) - mel_cepstra(prediction, loud)
     return float(10 / np.log(10) * np.sqrt(2 * np.square(difference).sum(axis=1)).mean())
@@ -60,13 +62,22 @@ def distortion(reference: NDArray[np.floating], prediction: NDArray[np.floating]
 
 def mel_cepstra(wave: NDArray[np.floating], kept: NDArray[np.intp] | None = None) -> Wave:
     """(T,) at RATE -> (n, 24) mel-cepstral coefficients c_1 to c_24, without c_0; of the frames `kept`, or of all."""
-    frames = _frames(wave) if kept is None else _frames(wave)[kept]
-    level = np.sqrt(np.square(frames).mean())
-    gain = LEVEL / level if level else 0.0
-    power = np.abs(np.fft.rfft(frames * (gain * np.hanning(WINDOW)), FFT)) ** 2
-    # einsum and not @: sums of BLAS depend on the number of threads
-    bands = np.einsum("nf,bf->nb", power, _filters()) + FLOOR
-    return np.asarray(np.einsum("nb,db->nd", 0.5 * np.log(bands), _cosines()))
+    frames = _frames(wave)
+    parts = _parts(np.arange(len(frames)) if kept is None else kept)
+    level = np.sqrt(np.mean(np.concatenate([np.square(frames[part]).mean(axis=1) for part in parts])))
+    window = (LEVEL / level if level else 0.0) * np.hanning(WINDOW)
+    found = []
+    for part in parts:
+        power = np.abs(np.fft.rfft(frames[part] * window, FFT)) ** 2
+        # einsum and not @: sums of BLAS depend on the number of threads
+        bands = np.einsum("nf,bf->nb", power, _filters()) + FLOOR
+        found.append(np.einsum("nb,db->nd", 0.5 * np.log(bands), _cosines()))
+    return np.concatenate(found)
+
+
+def _parts(frames: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Frames worked on at a time, so that memory does not grow with the clip."""
+    return np.array_split(frames, 1 + len(frames) // 1024)
 
 
 def _frames(wave: NDArray[np.floating]) -> Wave:

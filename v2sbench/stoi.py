@@ -243,10 +243,13 @@ def _joined(frames: Wave, loud: NDArray[np.bool_]) -> Wave:
 
 def _bands(pair: Wave) -> Wave:
     """(k, T) -> (k, n, 15) third-octave amplitudes."""
-    spectrum = np.fft.rfft(_frames(pair) * _window(), FFT)
-    power = spectrum.real**2 + spectrum.imag**2
-    edges = _edges()
-    return np.asarray(np.sqrt(np.add.reduceat(power[..., : edges[-1]], edges[:-1], axis=-1)))
+    frames, edges = _frames(pair), _edges()
+    parts = [np.zeros((len(pair), 0, BANDS))]
+    for start in range(0, frames.shape[1], 4 * BLOCK):
+        spectrum = np.fft.rfft(frames[:, start : start + 4 * BLOCK] * _window(), FFT)
+        power = spectrum.real**2 + spectrum.imag**2
+        parts.append(np.sqrt(np.add.reduceat(power[..., : edges[-1]], edges[:-1], axis=-1)))
+    return np.concatenate(parts, axis=1)
 
 
 def _frames(pair: Wave) -> Wave:
