@@ -159,6 +159,14 @@ def test_corpora_and_speech_stay_on_this_machine(profile):
             assert out["cache"] != path.startswith("results/tables/"), f"{name}: {path}"
 
 
+def test_no_two_functions_of_the_command_line_share_a_name():
+    """`run_by` finds by its name what a verb calls."""
+    files = [path for name, path in MODULES.items() if name.startswith("v2sbench.cli.")]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
+    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_the_demo_has_nothing_that_always_runs():
     assert not [name for name, stage in stages("demo").items() if stage["always_changed"]]
 
