@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import socket
@@ -31,6 +32,8 @@ Kind = Literal[
     "moved",
     "trickle",
     "chunked",
+    "gzip",
+    "stall",
     "chunked-cut",
     "truncated",
 ]
@@ -165,6 +168,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
         if self.owner.etags:
             self.send_header("ETag", etag)
+        if kind == "gzip":
+            body = gzip.compress(body)
+            self.send_header("Content-Encoding", "gzip")
         if kind.startswith("chunked"):
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()

@@ -221,10 +221,13 @@ def test_no_digest_is_said(publisher: Publisher, tmp_path: Path) -> None:
 
 def test_a_list_read_now_is_what_counts(publisher: Publisher, tmp_path: Path) -> None:
     item = corpus_of(publisher, digest="", size=None, index=publisher.publish_index())
-    publisher.faults = {"s1.zip": [Fault("corrupt", 9_000)], "index": [Fault("status", 500)]}
+    publisher.faults = {
+        "s1.zip": [Fault("corrupt", 9_000)],
+        "index": [Fault("status", 500), Fault("cut", 9), Fault("gzip")],
+    }
     report = fetch(item, tmp_path)
     assert (report.unverified, report.damaged) == ((), ("s1.zip",))
-    assert len(publisher.ranges_of("index")) == 2  # once for all files
+    assert len(publisher.ranges_of("index")) == 3  # once for all files
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -227,6 +228,13 @@ def test_waits_as_long_as_it_is_told_and_says_so(
     said = capsys.readouterr().err.splitlines()
     assert said[2] == f"{publisher.url('file')}: the server answers 429; asking again in 7 s"
     assert len(said) == 4
+
+
+def test_a_server_may_call_an_archive_compressed(publisher: Publisher, web: Web, tmp_path: Path) -> None:
+    """Some say `Content-Encoding: gzip` of a .tar.gz: what lies there is what is kept."""
+    publisher.always["file"] = Fault("gzip")
+    bring(publisher, web, tmp_path / "file.part", size=None)
+    assert gzip.decompress((tmp_path / "file.part").read_bytes()) == DATA
 
 
 def test_sizes(publisher: Publisher, web: Web) -> None:

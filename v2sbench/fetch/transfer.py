@@ -109,12 +109,17 @@ class Web:
 
     def text(self, url: str) -> str:
         """A small text, as a publisher's list of digests; UseError when it cannot be had."""
+        import requests
+
         found: list[str] = []
 
         def attempt() -> bool:
             with self.ask(url) as response:
                 _refuse(response, url)
-                found.append(b"".join(_body(response)).decode("utf-8", errors="replace"))
+                try:
+                    found.append(response.content.decode("utf-8", errors="replace"))  # here a server may compress
+                except requests.RequestException as error:
+                    raise _Failed(_short(error)) from error
             return True
 
         self.persist(url, attempt)
@@ -290,7 +295,7 @@ class _Transfer:
         raise _Failed("the server's file ends before what is here")
 
     def _write(self, response: requests.Response, total: int | None) -> None:
-        with open(self.part, "ab", buffering=0) as handle:
+        with open(self.part, "ab") as handle:
             for chunk in _body(response):
                 self.web.pause()
                 if total is not None and handle.tell() + len(chunk) > total:
@@ -298,6 +303,7 @@ class _Transfer:
                     self._clear()
                     raise _Failed(f"more came than the {total} bytes of the file")
                 handle.write(chunk)
+                handle.flush()  # a kill loses none of it
                 self.advance(len(chunk))
 
 
