@@ -28,9 +28,8 @@ __all__ = ["KINDS", "read_landmarks"]
 
 NAMES = ("landmarks", "data")
 """Of several arrays in a file, the one of the first of these names is taken."""
-POINTS = (68, (2, 3))
-"""Landmarks of a face, and the numbers that each may have; a third, depth or certainty, is left out."""
-
+FACES = ((68, 2), (68, 3))
+"""Shapes of one picture's landmarks; a third number, depth or certainty, is left out."""
 NUMBERS = frozenset({"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"})
 """numpy's names of the types that landmarks in a pickle may have."""
 
@@ -50,7 +49,7 @@ def read_landmarks(path: Path) -> Rows:
     except RoiError as error:
         raise RoiError(error.reason, f"{path}: {error.detail}") from error
     except Exception as error:  # of a spoilt file zip, zlib, the tokeniser and numpy each complain in a way of its own
-        raise RoiError("bad-landmarks", f"{path}: {type(error).__name__}: {error}") from error
+        raise RoiError("bad-landmarks", f"{path} cannot be read ({type(error).__name__}: {error})") from error
 
 
 def _bad(detail: str) -> NoReturn:
@@ -59,11 +58,12 @@ def _bad(detail: str) -> NoReturn:
 
 def _read_numpy(path: Path) -> object:
     """An array, or what of an archive of arrays is taken; arrays of Python objects are pickles, and refused."""
-    data = np.load(path, allow_pickle=False)
-    if not isinstance(data, np.lib.npyio.NpzFile):
-        return data
-    with data:
-        return data[_name(data.files)]
+    with path.open("rb") as file:  # numpy itself leaves a spoilt file open
+        data = np.load(file, allow_pickle=False)
+        if not isinstance(data, np.lib.npyio.NpzFile):
+            return data
+        with data:
+            return data[_name(data.files)]
 
 
 def _name(names: list[str]) -> str:
@@ -73,9 +73,8 @@ def _name(names: list[str]) -> str:
     for name in NAMES:
         if name in names:
             return name
-    _bad(
-        f"holds {', '.join(sorted(map(repr, names))[:5]) or 'nothing'}, and none of them is called {' or '.join(NAMES)}"
-    )
+    held = ", ".join(sorted(map(repr, names))[:5]) or "nothing"
+    _bad(f"holds {held}, and none of them is called {' or '.join(NAMES)}")
 
 
 def _rows(value: object) -> Rows:
@@ -89,7 +88,7 @@ def _rows(value: object) -> Rows:
         _bad(f"holds {type(value).__name__.strip('_').lower()}, and no array of numbers")
     if value.dtype.kind not in "fiu":
         _bad(f"holds an array of {value.dtype}, and not of numbers")
-    if value.ndim != 3 or value.shape[1] != POINTS[0] or value.shape[2] not in POINTS[1] or not len(value):
+    if value.ndim != 3 or value.shape[1:] not in FACES or not len(value):
         _bad(f"the array is {value.shape}, allowed is (frames, 68, 2)")
     return np.asarray(value[:, :, :2], np.float64)
 
@@ -97,28 +96,21 @@ def _rows(value: object) -> Rows:
 def _row(k: int, value: object) -> Rows:
     """One picture's entry in a list -> (68, 2)."""
     if value is None:
-        return np.full((POINTS[0], 2), np.nan)
+        return np.full(FACES[0], np.nan)
     seen = f"a {type(value).__name__}"
     if isinstance(value, list | tuple):
         seen += f" of {len(value)}"
-        if len(value) == POINTS[0] and all(_is_point(point) for point in value):
+        if len(value) == FACES[0][0] and all(_is_point(point) for point in value):
             return np.array([point[:2] for point in value], np.float64)
     if isinstance(value, np.ndarray):
-        if (
-            value.dtype.kind in "fiu"
-            and value.ndim == 2
-            and value.shape[0] == POINTS[0]
-            and value.shape[1] in POINTS[1]
-        ):
+        if value.dtype.kind in "fiu" and value.shape in FACES:
             return np.asarray(value[:, :2], np.float64)
         seen = f"an array {value.shape} of {value.dtype}"
     _bad(f"entry {k} is {seen}, allowed is (68, 2), or None for a missed face")
 
 
 def _is_point(value: object) -> bool:
-    return (
-        isinstance(value, list | tuple) and len(value) in POINTS[1] and all(isinstance(x, int | float) for x in value)
-    )
+    return isinstance(value, list | tuple) and len(value) in (2, 3) and all(isinstance(x, int | float) for x in value)
 
 
 # ---------------------------------------------------------------- pickles
@@ -127,18 +119,11 @@ def _is_point(value: object) -> bool:
 def _read_pickle(path: Path) -> object:
     """What a pickle holds, arrays in it read, nothing of it run."""
     content = path.read_bytes()
-    try:
-        for opcode, number, _ in pickletools.genops(content):  # reads every length, and so refuses what is not there
-            if opcode.name.endswith("PUT") and (number or 0) > len(content):
-                _bad(f"the pickle numbers an item {number}, more than it has bytes")
-        value = _plain(_Reader(io.BytesIO(content), encoding="latin1").load())
-        if isinstance(value, dict):
-            return {name: _plain(item) for name, item in value.items()}
-    except RoiError:
-        raise
-    except Exception as error:  # a damaged pickle raises whatever its bytes happen to say
-        _bad(f"no pickle that can be read ({type(error).__name__}: {error})")
-    return value
+    for opcode, number, _ in pickletools.genops(content):  # reads every length, and so refuses what is not there
+        if opcode.name.endswith("PUT") and (number or 0) > len(content):
+            _bad(f"the pickle numbers an item {number}, more than it has bytes")
+    value = _plain(_Reader(io.BytesIO(content), encoding="latin1").load())
+    return {name: _plain(item) for name, item in value.items()} if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> object:
