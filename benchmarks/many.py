@@ -1,12 +1,11 @@
 """A long scoring under bad luck: thousands of clips, killed again and again, and the memory that it takes meanwhile.
 
-    python -m benchmarks.many [--clips 10000] [--kills 3] [--jobs 2] [--seconds 3] [--from WAVS REFS] [--metrics M,M]
+    python -m benchmarks.many [--clips 10000] [--kills 3] [--jobs 2] [--seconds 3] [--metrics M,M]  needs V2S_DATA/grid
 
-Clips are repeated from those under --from (or made), each with a little noise of its own, so that no two files are
-alike. `v2sbench score` is started, killed with SIGKILL when it has a share of the lines, started again, and so on;
-then a second, undisturbed run of the same is compared with it byte by byte. Printed: clips a second, lines that
-survived each kill, and the resident memory of all processes at a tenth of the run and at its end, which must not grow
-with what is done.
+Real clips of GRID are repeated, each with a little noise of its own, so that no two files are alike. `v2sbench score`
+is started, killed with SIGKILL when it has a share of the lines, started again, and so on; then a second, undisturbed
+run of the same is compared with it byte by byte. Printed: clips a second, lines that survived each kill, and the memory
+of all its processes at a tenth of the run and later, which must not grow with what is done.
 """
 
 from __future__ import annotations
@@ -23,25 +22,31 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.speed_scoring import write_clips
 
-def write_clips(root: Path, count: int, seconds: float, source: tuple[Path, Path] | None) -> None:
-    """`count` clips as root/{wavs,refs}/sK/cNNNNN.wav at 16 kHz."""
-    from benchmarks.speed_models import speechlike
+BASE = 60
+"""Real clips that are repeated."""
+RATE = 16_000
+"""Hz of all files."""
+
+
+def repeat_clips(root: Path, count: int, seconds: float) -> None:
+    """`count` clips as root/{wavs,refs}/sK/cNNNNN.wav."""
     from v2sbench.folders import clips_of, files_of
-    from v2sbench.pcm import RATE, read_wav, resample, write_wav
+    from v2sbench.pcm import read_wav, write_wav
 
-    if source:
-        sides = [files_of(folder) for folder in source]
-        base = [tuple(read_wav(side[name], 16_000)[0] for side in sides) for name in clips_of(source[1])[:100]]
-    else:
-        clean = [resample(speechlike(seed), RATE, 16_000)[: int(seconds * 16_000)] for seed in range(20)]
-        base = [(wave, wave) for wave in clean]
+    write_clips(root / "base", BASE, RATE)
+    sides = {name: files_of(root / "base" / name) for name in ("wavs", "refs")}
+    most = int(seconds * RATE)
+    base = [
+        {name: read_wav(files[clip])[0][:most] for name, files in sides.items()}
+        for clip in clips_of(root / "base" / "refs")
+    ]
     for index in range(count):
         draw = np.random.default_rng(index)
-        for name, wave in zip(("wavs", "refs"), base[index % len(base)], strict=True):
-            level = 0.02 if name == "wavs" else 0.0005
-            noise = level * draw.standard_normal(len(wave)).astype(np.float32)
-            write_wav(root / name / f"s{index % 30}" / f"c{index:05d}.wav", wave + noise, 16_000)
+        for name, wave in base[index % len(base)].items():
+            noise = 0.0005 * draw.standard_normal(len(wave)).astype(np.float32)
+            write_wav(root / name / f"s{index % 30}" / f"c{index:05d}.wav", wave + noise, RATE)
 
 
 @dataclass
@@ -59,7 +64,7 @@ class Run:
         """Run until the journal has so many lines, then kill; or to the end. Whether it was killed."""
         process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, env=os.environ | {"V2S_QUIET": "1"})
         while process.poll() is None:
-            time.sleep(0.1)
+            time.sleep(0.2)
             done = self.lines()
             self.memory.append((done, resident(process.pid)))
             if lines is not None and done >= lines:
@@ -103,12 +108,11 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--from", dest="source", nargs=2, type=Path, metavar=("WAVS", "REFS"))
     parser.add_argument("--metrics", default="pesq_wb,stoi,estoi")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        write_clips(root, args.clips, args.seconds, args.source)
+        repeat_clips(root, args.clips, args.seconds)
         runs = {}
         for name in ("killed", "whole"):
             command = [

@@ -24,7 +24,7 @@ EDGES = (100.0, 250.0, 450.0, 700.0, 1050.0, 1500.0, 2200.0, 3300.0, 4000.0)
 """Hz between which the bands lie, about equally wide to the ear."""
 QUIET = 1e-3
 """Power under the loudest of a band that counts as silence: 30 dB, which noise on the line does not reach."""
-MOST = 4096
+MOST = 2048
 """Clips that are compared, so that neither memory nor time grows without end."""
 FEWEST = 4
 """Clips under which chance may do it."""
