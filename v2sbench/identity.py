@@ -217,10 +217,12 @@ def embed_clips(
     A clip whose face cannot be used has a row of NaN: it gives nobody an identity. UseError when no clip has a face.
     """
     size = choose("identity", kind, DIMENSIONS)
-    vectors = list(parallel(_Embedder(clips, kind), ids, jobs=jobs, desc=f"{kind} embeddings"))
-    if vectors and all(np.isnan(vector).any() for vector in vectors):
+    vectors = np.zeros((len(ids), size), np.float32)
+    for at, vector in enumerate(parallel(_Embedder(clips, kind), ids, jobs=jobs, desc=f"{kind} embeddings")):
+        vectors[at] = vector
+    if len(vectors) and np.isnan(vectors).any(axis=1).all():
         raise UseError(f"dlib sees no frontal face in any of {len(vectors)} clips of {clips.folder}")
-    return np.stack(vectors) if vectors else np.zeros((0, size), np.float32)
+    return vectors
 
 
 def embed_split(table: SplitTable, clips: Clips, kind: str = "speaker", jobs: int | None = None) -> NDArray[np.float32]:
