@@ -52,6 +52,7 @@ __all__ = [
     "find_mouth",
     "mouth_roi",
     "picture_still",
+    "read_landmarks",
 ]
 
 Shown = NDArray[np.intp]
