@@ -76,7 +76,7 @@ class Journal:
         self.pending: dict[str, _Place] = {}
         """Clips that wait for their transcript."""
         self._handle: IO[bytes] | None = None
-        for path in (*known, out, self._path):
+        for path in dict.fromkeys((*known, out, self._path)):
             for start, line in _readable(path):
                 if "key" in line and line["key"] == key_of(line["clip"]):
                     self._take(line, (path, start))

@@ -148,7 +148,8 @@ def plan_of(
     asr = with_words(asr, said.values())
     held = recogniser(asr).grammar
     if held == "grid" and said and not any(are_grid([text]) for text in said.values()):
-        raise UseError(f"recogniser {asr} knows only GRID sentences, and no text is one; use --asr whisper:tiny.en")
+        other = "whisper:tiny.en" if any(" " in text for text in said.values()) else "words-grammar"
+        raise UseError(f"recogniser {asr} knows only GRID sentences, and no text is one; use --asr {other}")
     grid = held == "grid" or are_grid(said.values())
     kind = "words-v1" if held == "words" else rules.normalisers["grid" if grid else "open"]
     chosen_normaliser = normaliser or kind
