@@ -256,9 +256,14 @@ def to_show(clips: Clips, count: int = SHOWN) -> list[str]:
     of_speaker: defaultdict[str, list[str]] = defaultdict(list)
     for entry in clips:
         of_speaker[entry.speaker].append(entry.id)
-    each = -(-(count - len(shown)) // len(of_speaker))
-    turns = zip_longest(*(_spread(of_speaker[who], each) for who in _spread(list(of_speaker), count)))
-    return [*shown, *[name for turn in turns for name in turn if name][: count - len(shown)]]
+    allotted = dict.fromkeys(_spread(list(of_speaker), count), 0)
+    room = count - len(shown)
+    while room and (hungry := [who for who, has in allotted.items() if has < len(of_speaker[who])]):
+        for who in hungry[:room]:
+            allotted[who] += 1
+        room -= len(hungry[:room])
+    turns = zip_longest(*(_spread(of_speaker[who], has) for who, has in allotted.items() if has))
+    return [*shown, *[name for turn in turns for name in turn if name]]
 
 
 def _spread(names: Sequence[str], count: int) -> list[str]:
