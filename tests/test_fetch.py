@@ -364,6 +364,19 @@ def test_two_at_once_do_not_mix(publisher: Publisher, tmp_path: Path) -> None:
     fetch(corpus_of(publisher), tmp_path)  # the lock went with it
 
 
+def test_a_file_system_without_locks(
+    publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none(*about: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr("fcntl.flock", none)
+    monkeypatch.delenv("V2S_QUIET")
+    fetch(corpus_of(publisher), tmp_path)
+    assert tree(tmp_path) == all_of()
+    assert "without locks: let no other fetch work there" in capsys.readouterr().err
+
+
 # ---------------------------------------------------------------- what the corpora say
 
 

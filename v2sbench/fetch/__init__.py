@@ -129,14 +129,16 @@ def fetch(
 
 @contextmanager
 def _alone(state: Path) -> Iterator[None]:
-    """Hold the folder for one process; the lock ends with it, however it ends."""
+    """Hold the folder for one process; the lock ends with it, however it ends. A file system may know no locks."""
     import fcntl
 
     with open(state / "lock", "w") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise UseError(f"another fetch is at work in {state.parent}; wait for it to end") from error
+        except OSError:
+            say(f"{state.parent} is on a file system without locks: let no other fetch work there")
         yield
 
 
