@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, scan_of
+from v2sbench.corpora import SUBSETS, Clip, Corpus, Coverage, Split, corpus, digest_of, scan_of
 from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.drafts import draft_of, is_made
@@ -270,11 +270,11 @@ def write_split(
     parts = split.assign(clips.ids)
     if not parts:
         raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
-    coverage = replace(split.coverage(clips.ids), lacking=tuple(clips.about.get("lacking", ())))
-    rows: list[tuple[object, ...]] = []
-    for name, part in parts.items():
-        entry = clips.entry(name)
-        rows.append((part, name, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text))
+    coverage = replace(split.coverage_of(parts), lacking=tuple(clips.about.get("lacking", ())))
+    rows = [
+        (part, entry.id, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text)
+        for part in SUBSETS for entry in clips if parts.get(entry.id) == part
+    ]  # fmt: skip
     about = {
         "name": split.name,
         "corpus": split.corpus,
@@ -282,7 +282,7 @@ def write_split(
         "coverage": {part: [*counts] for part, counts in coverage.parts.items()},
         "exact": coverage.exact,
         "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows),
-        "division": split.digest(clips.ids),
+        "division": digest_of(parts),
         "listing": title,
         "identity": split.identity,
         "grammar": split.grammar,

@@ -37,6 +37,7 @@ __all__ = [
     "Split",
     "Subset",
     "corpus",
+    "digest_of",
     "discover",
     "folder_of",
     "root_of",
@@ -191,12 +192,21 @@ class Split:
 
     def coverage(self, ids: Iterable[str]) -> Coverage:
         """How many of the split's clips are among `ids`."""
-        have = Counter(self.assign(ids).values())
+        return self.coverage_of(self.assign(ids))
+
+    def coverage_of(self, parts: Mapping[str, Subset]) -> Coverage:
+        """The same of what `assign` gave."""
+        have = Counter(parts.values())
         return Coverage(parts={part: (have[part], full) for part, full in self.expected.items()}, exact=self.exact)
 
     def digest(self, ids: Iterable[str]) -> str:
         """First 16 hex digits of the SHA-256 of the sorted ``part<tab>id`` lines: names this very division."""
-        return short_digest(f"{part}\t{name}" for name, part in self.assign(ids).items())
+        return digest_of(self.assign(ids))
+
+
+def digest_of(parts: Mapping[str, Subset]) -> str:
+    """`Split.digest` of what `Split.assign` gave."""
+    return short_digest(f"{part}\t{name}" for name, part in parts.items())
 
 
 @dataclass(frozen=True, kw_only=True)
