@@ -70,7 +70,7 @@ def test_a_stretch_is_the_slice_of_the_whole(folder, wholes, name, start, second
     first = round(start * RATE)
     count = round((start + seconds - start) * RATE)
     np.testing.assert_array_equal(part.wave, wholes[name][first:][:count])
-    assert part.damage == ()
+    assert bool(part.damage) == (count - len(part.wave) > RATE // 2)
 
 
 @pytest.mark.parametrize("rate", [8_000, 16_000, 44_100])
@@ -82,8 +82,9 @@ def test_a_stretch_at_another_rate(folder, rate):
 
 
 def test_an_open_end_and_an_end_behind_the_last_sample(folder, wholes):
-    for end in (None, SECONDS + 5):
+    for end, told in ((None, ()), (SECONDS + 5, ("the sound ends at 8.40 s of 13.40 s asked for",))):
         part = decode(folder / "a.ogg", video=False, start=6.0, end=end)
+        assert part.damage == told
         np.testing.assert_array_equal(part.wave, wholes["a.ogg"][6 * RATE :])
     np.testing.assert_array_equal(decode(folder / "a.ogg", video=False, end=0.5).wave, wholes["a.ogg"][: RATE // 2])
 
@@ -118,6 +119,30 @@ def test_damage_before_the_stretch_is_not_told(folder, tmp_path):
     (tmp_path / "a.mp3").write_bytes(data)
     assert decode(tmp_path / "a.mp3", video=False).damage
     assert decode(tmp_path / "a.mp3", video=False, start=6.0, end=7.0).damage == ()
+
+
+@given(
+    name=st.sampled_from(["a.ogg", "a.mp3", "a.flac", "a.m4a", "a.mp4", "a.mpg", "a.wav"]),
+    seed=st.integers(0, 2**32 - 1),
+    start=st.floats(0, SECONDS),
+)
+@settings(max_examples=60, deadline=None)
+def test_noise_in_a_file_ends_in_a_stretch_or_in_a_reason(folder, tmp_path_factory, name, seed, start):
+    """Overwritten, cut off, or both: a stretch of about the right length, or an error that has one of the reasons."""
+    draw = np.random.default_rng(seed)
+    data = bytearray((folder / name).read_bytes())
+    at = int(draw.integers(0, len(data) - 2000))
+    data[at : at + 2000] = draw.bytes(2000)
+    path = tmp_path_factory.mktemp("noise") / name
+    path.write_bytes(data[: int(draw.integers(len(data) // 2, len(data) * 2))])
+    try:
+        part = decode(path, video=name in ("a.mp4", "a.mpg"), start=start, end=start + 1)
+        frames, samples, reason = part.frames, len(part.wave), "truncated"
+    except MediaError as error:
+        frames, samples, reason = None, 0, error.reason
+    assert reason in media.REASONS
+    assert samples <= RATE + 1
+    assert frames is None or 0 < len(frames) <= FPS + 1
 
 
 @pytest.mark.parametrize(("start", "end"), [(-0.1, 1), (1, 1), (2, 1), (float("nan"), 1), (0, 0)])
@@ -189,7 +214,7 @@ def test_a_stretch_of_vorbis(clicks, start, seconds):
     part = decode(path, video=False, rate=44_100, start=start, end=start + seconds)
     first = round(start * 44_100)
     np.testing.assert_allclose(part.wave, meant[first:][: round(44_100 * (start + seconds - start))], atol=1e-5)
-    assert part.damage == ()
+    assert not part.damage or start + seconds > 30.4
 
 
 def test_lost_pages_of_vorbis_are_a_gap(clicks, tmp_path):

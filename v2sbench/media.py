@@ -140,7 +140,7 @@ def decode(
 
     start, end: seconds on the recording's clock, of the stretch that is wanted; the result's time 0 is `start`. Its
     samples are those of a whole decode, and so are its pictures when `start` is a whole number of 25ths. Sound or
-    picture that ends before `end` gives a shorter result, and what is lost outside the stretch is not told.
+    picture that ends before `end` gives a shorter result, which is told; what is lost outside the stretch is not.
     Undecodable packets are skipped and told in `Recording.damage`.
     Raises MediaError: missing, empty, undecodable, truncated (not one frame can be decoded), too-short (nothing is left
     behind `start`), no-video, no-audio; ValueError unless 0 <= start < end.

@@ -236,6 +236,9 @@ class Sounds:
         out = resample(wave, self.source, self.rate)[first:][:count]
         if self.stretch.start and not len(out):
             raise MediaError("too-short", f"{name}: the sound ends before {self.stretch.start:.2f} s")
+        if count is not None and count - len(out) > 0.5 * self.rate:
+            end = self.stretch.start + len(out) / self.rate
+            damage.append(f"the sound ends at {end:.2f} s of {self.stretch.end:.2f} s asked for")
         return out
 
 
