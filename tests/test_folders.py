@@ -33,7 +33,8 @@ def test_locate_never_guesses_a_speaker(tmp_path):
     ("names", "says"),
     [
         ([], "no folder"),
-        (["readme.txt"], "no .wav or .flac file"),
+        (["README"], "no .wav or .flac file under [^,]*$"),
+        (["s1/a.mp3", "s1/b.mp3", "readme.txt"], "no .wav or .flac file .*, but 2 .mp3, 1 .txt: convert them"),
         (["s1/a.wav", "s1/a.flac"], "has s1/a twice"),
         (["s9/z.wav"], r"none of the 1 clips: s1/a.wav is wanted, s9/z.wav is there"),
     ],

@@ -56,13 +56,16 @@ def files_of(folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise UseError(f"no folder {folder}; give one with <speaker>/<clip>.wav or <clip>.wav in it")
     index: dict[str, Path] = {}
+    others: Counter[str] = Counter()
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            others[path.suffix] += 1
             continue
         name = path.relative_to(folder).with_suffix("").as_posix()
         if name in index:
             raise UseError(f"{folder} has {name} twice, as {index[name].suffix} and {path.suffix}; remove one")
         index[name] = path
     if not index:
-        raise UseError(f"no .wav or .flac file under {folder}")
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.most_common(3) if suffix)
+        raise UseError(f"no .wav or .flac file under {folder}" + (f", but {kinds}: convert them" if kinds else ""))
     return index
