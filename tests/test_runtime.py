@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,6 +123,36 @@ def test_parallel_stops_reading_when_a_worker_raises() -> None:
         for _ in parallel(_square, (read.append(value) or value for value in (3, -1, *range(500))), jobs=2):
             pass
     assert len(read) < 2 * 2 * WINDOW + FEW + 2
+
+
+def _pid_in(folder: str, value: int) -> None:
+    (Path(folder) / f"{os.getpid()}").touch()
+    time.sleep(0.05)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end them")
+def test_workers_die_with_a_killed_owner(tmp_path: Path) -> None:
+    code = (
+        "from functools import partial; from tests.test_runtime import _pid_in; from v2sbench.runtime import parallel\n"
+        f"list(parallel(partial(_pid_in, {str(tmp_path)!r}), range(100000), jobs=2))"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            workers = [int(path.name) for path in tmp_path.iterdir()]
+            if len(workers) == 2 or owner.poll() is not None:
+                break
+            time.sleep(0.05)
+        assert len(workers) == 2
+    finally:
+        owner.kill()
+        owner.wait()
+    for _ in range(200):
+        alive = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+        if not alive:
+            break
+        time.sleep(0.05)
+    assert not alive
 
 
 def test_worker_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,12 +9,15 @@ PyTorch is imported inside the functions that need it, so that `v2sbench --help`
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import difflib
+import functools
 import hashlib
 import itertools
 import os
 import platform
 import shutil
+import signal
 import sys
 import tempfile
 import warnings
@@ -22,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sized
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import numpy as np
 
@@ -183,6 +186,8 @@ FEW = 8
 """Items that are not worth starting workers for, which takes seconds."""
 WINDOW = 16
 """Items a worker that are handed out together; two windows are under way, and no more results wait to be taken."""
+PARENT_DEATH_SIGNAL = 1
+"""Linux's PR_SET_PDEATHSIG."""
 CONNECT_SECONDS = 10
 """How long a cluster's scheduler may take to answer."""
 
@@ -212,12 +217,35 @@ def parallel(
     cluster = cluster or os.environ.get("V2S_CLUSTER") or None
     count = 0 if cluster else worker_count(jobs)
     todo = iter(items)
-    first = list(itertools.islice(todo, FEW + 1)) if count != 1 else []
-    if count == 1 or (count and len(first) <= FEW):
+    first = list(itertools.islice(todo, FEW + 1)) if count > 1 else []
+    if count and len(first) <= FEW:
         yield from map(function, itertools.chain(first, todo))
         return
-    with _dask(cluster) if cluster else contextlib.nullcontext(count) as workers:
-        yield from _windows(function, itertools.chain(first, todo), workers, "dask" if cluster else "loky")
+    if cluster:
+        with _dask(cluster) as workers:
+            yield from _windows(function, todo, workers, "dask")
+    else:
+        yield from _windows(_Leashed(function), itertools.chain(first, todo), count, "loky")
+
+
+class _Leashed(Generic[T, R]):
+    """A function for loky's workers, which from the first call on die with this process, also when it is killed."""
+
+    def __init__(self, function: Callable[[T], R]) -> None:
+        self.function, self.owner = function, os.getpid()
+
+    def __call__(self, item: T) -> R:
+        _die_with(self.owner)
+        return self.function(item)
+
+
+@functools.cache
+def _die_with(owner: int) -> None:
+    """Have Linux end this process when the one that started it, `owner`, has ended; elsewhere it waits to be idle."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+        if os.getppid() != owner:  # it has ended already
+            os._exit(1)
 
 
 def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backend: str) -> Iterator[R]:
