@@ -13,7 +13,7 @@ from typing import Any
 import av
 from av.container import InputContainer
 
-from v2sbench.media import MediaError, MediaInfo, cut_off, headers, open_media
+from v2sbench.media import MediaError, MediaInfo, cut_off, headers, open_media, videos
 
 __all__ = ["Contents", "Track", "contents"]
 
@@ -87,7 +87,7 @@ def _tracks(container: InputContainer, lost: list[str]) -> dict[str, Track]:
     """First video and first audio stream; reading that stops early is told in `lost`."""
     spans: dict[str, list[tuple[float, float, bool]]] = {}
     declared: dict[str, int] = {}
-    streams: list[Any] = [*container.streams.video[:1], *container.streams.audio[:1]]
+    streams: list[Any] = [*videos(container)[:1], *container.streams.audio[:1]]
     for stream in streams:
         declared[stream.type] = int(stream.frames)
         spans[stream.type] = []
