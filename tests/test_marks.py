@@ -203,6 +203,8 @@ def test_pairs_of_a_selection_are_those_of_its_rows(measured: Path) -> None:
     assert {(pair.left.name, pair.right.name, pair.metric) for pair in found.pairs} == {
         (TUNED, SCRATCH, "stoi"), (TUNED, SCRATCH, "estoi"),
     }  # fmt: skip
+    plain = [pair.comparison.p for pair in found.pairs if pair.comparison]
+    assert [pair.p_adjusted for pair in found.pairs] == stats.holm(plain), "corrected over what is printed"
 
 
 @pytest.mark.parametrize(
@@ -210,7 +212,7 @@ def test_pairs_of_a_selection_are_those_of_its_rows(measured: Path) -> None:
     [
         ({"only": ["mien"]}, "unknown system 'mien', did you mean 'mine'"),
         ({"columns": ["stio"]}, "unknown metric 'stio', did you mean 'stoi'"),
-        ({"columns": ["cer"]}, "no system shown on grid33-unseen was scored in cer; run: v2sbench score SYSTEM"),
+        ({"columns": ["cer"]}, "no system of grid33-unseen was scored in cer; run: v2sbench score SYSTEM"),
         ({"base": "min"}, "unknown system 'min', did you mean 'mine'"),
         ({"base": "SVTS"}, "unknown system 'SVTS'"),
     ],

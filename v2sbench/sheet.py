@@ -38,7 +38,7 @@ BASE_FIELDS = ("base", "base_difference", "base_low", "base_high", "base_p_holm"
 COMPARED = ("variant", "system")
 """Groups of rows that are compared with the base; ceilings and floors differ from everything."""
 
-__all__ = ["BASE_FIELDS", "CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "precise", "usual_metrics"]
+__all__ = ["BASE_FIELDS", "CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "precise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class Table:
         """The metrics of its columns: those that were asked for, else the usual ones of which a row has a value."""
         if self.columns:
             return self.columns
-        usual = (*SHOWN, *usual_metrics(row.protocol for row in self.measured))
+        usual = (*SHOWN, *(metric for row in self.measured for metric in PROTOCOLS[row.protocol].metrics))
         return tuple(dict.fromkeys(metric for metric in usual if any(metric in row.cells for row in self.shown)))
 
     def row(self, system: str) -> Row:
@@ -142,52 +142,40 @@ def build(
     there is one, else none. only: the systems and methods that are shown. columns: the metrics that are shown.
     """
     systems = results.load(split, measured)
-    lines = read_reported(reported) if reported else []
+    lines = [line for line in read_reported(reported) if line.split == split] if reported else []
+    _check(split, systems, {line.method for line in lines}, only, columns)
+    base = _base(systems, base, only)
     found = rows_module.rows(split, systems=systems, reported=lines)
-    usual = [metric for metric in SHOWN if metric in METRICS]
-    pairs = claims_module.compare(split, systems, usual)
-    verdicts = claims_module.judge(split, claims_module.read_claims(claims) if claims else [], pairs)
     contrasts = [
         _contrast(row, line)
         for row in found
-        if row.group == "variant"
+        if row.group == "variant" and row.system in (only or systems)
         for line in lines
-        if line.split == split and line.variant == row.system
+        if line.variant == row.system
     ]
     table = Table(
-        split=split, rows=tuple(found), pairs=tuple(pairs), verdicts=tuple(verdicts), contrasts=tuple(contrasts),
-        base=_base(systems, base, only), columns=tuple(columns), systems=tuple(only), folder=reported is None,
+        split=split, rows=tuple(found), pairs=(), verdicts=(), contrasts=tuple(contrasts), base=base,
+        columns=tuple(columns), systems=tuple(only), folder=reported is None,
     )  # fmt: skip
-    if only or columns:
-        table = _selected(table)
-    return replace(table, marks=tuple(_marks(table, systems))) if table.base else table
+    shown = {name: systems[name] for name in systems if name in (only or systems)}
+    pairs = claims_module.compare(split, shown, [metric for metric in table.metrics if metric in METRICS])
+    known = claims_module.read_claims(claims) if claims and not (only or columns) else []
+    verdicts = claims_module.judge(split, known, pairs)
+    marks = _marks(table, systems) if base else []
+    return replace(table, pairs=tuple(pairs), verdicts=tuple(verdicts), marks=tuple(marks))
 
 
-def _selected(table: Table) -> Table:
-    """The table without what its selection of systems and columns leaves out; UseError for an unknown one."""
-    for name in table.systems:
-        choose("system", name, {row.system: row for row in table.rows})
-    for metric in table.columns:
-        choose("metric", metric, {BARE_PESQ: None, **METRICS})
-        if not any(metric in row.cells or metric in row.missing for row in table.shown):
-            raise UseError(
-                f"no system shown on {table.split} was scored in {metric}; run: v2sbench score SYSTEM --split "
-                f"{table.split} --metrics {metric}"
-            )
-    names = {row.system for row in table.shown}
-    return replace(
-        table,
-        pairs=tuple(
-            pair for pair in table.pairs if {pair.left.name, pair.right.name} <= names and pair.metric in table.metrics
-        ),
-        contrasts=tuple(item for item in table.contrasts if item.system in names),
-        verdicts=(),
-    )
-
-
-def usual_metrics(protocols: Iterable[str]) -> list[str]:
-    """The metrics of these protocols, each once."""
-    return list(dict.fromkeys(metric for name in protocols for metric in PROTOCOLS[name].metrics))
+def _check(
+    split: str, systems: Mapping[str, Measured], methods: Iterable[str], only: Sequence[str], columns: Sequence[str]
+) -> None:
+    """UseError for a system or method, or a metric, that is not there."""
+    for name in only:
+        choose("system", name, dict.fromkeys((*systems, *methods)))
+    for metric in columns:
+        choose("metric", metric, dict.fromkeys((BARE_PESQ, *METRICS)))
+        if metric in METRICS and not any(system.has(metric) for system in systems.values()):
+            todo = f"v2sbench score SYSTEM --split {split} --metrics {metric}"
+            raise UseError(f"no system of {split} was scored in {metric}; run: {todo}")
 
 
 def _base(systems: Mapping[str, Measured], asked: str | None, only: Sequence[str]) -> str:
