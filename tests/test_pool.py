@@ -83,7 +83,7 @@ PROGRAM = """
 import os, sys, time
 from v2sbench.pool import unordered
 def slow(value):
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # at once, not to be torn by the other worker
     time.sleep(60)
 list(unordered(slow, range(20), jobs=2))
 """
