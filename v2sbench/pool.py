@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -35,7 +35,7 @@ _DIE_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
 
 
-def unordered(function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None) -> Iterator[R]:
+def unordered(function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None) -> Generator[R, None, None]:
     """Yield `function(item)` of each item, in the order in which they end; one after the other where `jobs` is 1.
 
     What `function` raises is raised here. CheckError when a worker was killed. A worker may be of an earlier call, from

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -70,10 +71,11 @@ def score(
             todo = _longest_first((clip, found[clip], truth[clip]) for clip in chosen if not journal.knows(clip))
             with runtime.progress(total=len(todo), desc=f"score {system}") as bar:
                 tasks = (plan.task(*item, compare=doubt, store=transcripts) for item in todo)
-                for raw in unordered(score_clip, tasks, jobs=jobs):
-                    agreement.add(raw["clip"], raw.pop("profile", None), doubt and _same(raw))
-                    _take(plan, raw, journal, heard)
-                    bar.update()
+                with contextlib.closing(unordered(score_clip, tasks, jobs=jobs)) as results:
+                    for raw in results:
+                        agreement.add(raw["clip"], raw.pop("profile", None), doubt and _same(raw))
+                        _take(plan, raw, journal, heard)
+                        bar.update()
             _listen(plan, {"wav": found, "ref": truth}, journal, heard, f"transcribe {system}")
             journal.finish(chosen)
     finally:
