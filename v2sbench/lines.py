@@ -106,9 +106,9 @@ class Lines(Sequence[str]):
         """Place of the line end before each line, and of the last one.  ValueError when lines lack cells."""
         found, tabs = [np.array([self._first - 1], np.int64)], 0
         for start in range(self._first, len(self._map), CHUNK):
-            block = np.frombuffer(self._map[start : start + CHUNK], np.uint8)
-            found.append(np.flatnonzero(block == ord("\n")) + start)
-            tabs += int(np.count_nonzero(block == ord("\t")))
+            block = self._map[start : start + CHUNK]
+            found.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + start)
+            tabs += block.count(b"\t")
         ends = np.concatenate(found)
         if tabs != (len(ends) - 1) * (len(self.columns) - 1):
             raise ValueError(f"{self.path.name}: not every line has {len(self.columns)} cells")
