@@ -36,7 +36,8 @@ $(STAMP): requirements.lock requirements-nodeps.lock pyproject.toml
 demo paper: env
 	@cmp -s profiles/$@.yaml params.yaml || { cp profiles/$@.yaml params.yaml; echo "v2sbench: params.yaml is now profile $@"; }
 	@start=$$(date +%s); dvc repro && v2sbench table --show && \
-	  echo "v2sbench: dvc repro took $$(( $$(date +%s) - start )) s; dvc repro again does only what has changed"
+	  echo "v2sbench: dvc repro took $$(( $$(date +%s) - start )) s; dvc repro again does only what has changed" && \
+	  echo "v2sbench: open in a browser, to see and hear it: $$(echo results/reports/*.html)"
 
 # A copy of the working tree as git sees it, with the smoke profile and a DVC of its own.
 smoke: env
