@@ -11,7 +11,6 @@ Index and split are made up (ids, sizes and digests by hash); what reads them is
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import json
 import os
@@ -58,11 +57,9 @@ def entries(clips: int) -> Iterator[tuple[object, ...]]:
 
 def measure(what: str, function: Callable[[], Any]) -> Any:
     """Call, and print seconds and how much the process has grown by what is kept."""
-    gc.collect()
     before, started = memory(), time.perf_counter()
     kept = function()
     seconds = time.perf_counter() - started
-    gc.collect()
     print(f"{what:44s} {seconds:9.3f} s {memory() - before:+8.0f} MB", flush=True)
     return kept
 

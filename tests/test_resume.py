@@ -277,7 +277,9 @@ def test_other_options_and_other_code_take_nothing_over(item, tmp_path, monkeypa
     interrupted(item, out, 5, monkeypatch)
     if change == "code":
         monkeypatch.setattr(module, "CODE", module.CODE[1:])
-    assert len(interrupted(item, out, 99, monkeypatch, **({"roi": "haar"} if change == "roi" else {}))) == 12
+    report = prepare(*item, out, jobs=1, **({"roi": "haar"} if change == "roi" else {}))
+    assert (report.resumed, report.outdated) == (0, 5)
+    assert "5 done before are out of date" in str(report)
 
 
 def test_the_code_that_clips_depend_on_is_all_there():

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import metadata
@@ -26,7 +26,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora import SUBSETS, Clip, Corpus, Coverage, Split, corpus, digest_of, scan_of
+from v2sbench.corpora import Clip, Corpus, Coverage, Split, corpus, digest_of, scan_of
 from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.drafts import draft_of, is_made
@@ -83,6 +83,8 @@ class Report:
     """Reason -> clips or files left out."""
     resumed: int = 0
     """Clips, kept or not, that were taken over from a run that was cut off."""
+    outdated: int = 0
+    """Those of such a run that were done again, since files, options or code have changed since."""
     unchanged: bool = False
     """Whether the folder was as it should be, and nothing was done."""
 
@@ -91,6 +93,7 @@ class Report:
         left = f"{sum(self.quarantined.values())} quarantined ({reasons}; see {self.out / 'quarantine.tsv'})"
         hours = self.frames / FPS / 3600
         before = f"{self.resumed} of them done before; " if self.resumed else ""
+        before += f"{self.outdated} done before are out of date and were done again; " if self.outdated else ""
         done = "nothing has changed (--fresh prepares anew); " if self.unchanged else before
         return (
             f"{self.corpus}: {done}{self.kept} clips, {hours:.2f} h, {self.damaged} of them from damaged files; "
@@ -146,6 +149,7 @@ def prepare(
     if not fresh and is_made(out, made_from):
         return _report(item, out, unchanged=True)
     with draft_of(out, fresh=fresh) as draft, ShardWriter(draft.folder, journal=draft.journal) as writer:
+        found = draft.done()
         resumed = writer.resume((clip.id, key(clip)) for clip in clips)
         todo = ((clip, key(clip)) for clip in clips[resumed:])
         results = parallel(
@@ -166,17 +170,17 @@ def prepare(
             raise UseError(f"no clip of {item.name} under {root} can be prepared, e.g. {name}: {reason} ({detail})")
         writer.finish(problems, {"corpus": item.name, "kind": item.kind, "roi": roi})
         draft.publish(made_from)
-    return _report(item, out, resumed=resumed)
+    return _report(item, out, resumed=resumed, outdated=found - resumed)
 
 
-def _report(item: Corpus, out: Path, *, resumed: int = 0, unchanged: bool = False) -> Report:
+def _report(item: Corpus, out: Path, *, resumed: int = 0, outdated: int = 0, unchanged: bool = False) -> Report:
     kept = frames = damaged = 0
     for entry in Clips(out):
         kept, frames, damaged = kept + 1, frames + entry.frames, damaged + bool(entry.damage)
     reasons = Counter(Lines(out / "quarantine.tsv", LEFT_OUT).column("reason"))
     return Report(
         corpus=item.name, out=out, kept=kept, frames=frames, damaged=damaged,
-        quarantined=dict(sorted(reasons.items())), resumed=resumed, unchanged=unchanged,
+        quarantined=dict(sorted(reasons.items())), resumed=resumed, outdated=outdated, unchanged=unchanged,
     )  # fmt: skip
 
 
@@ -271,17 +275,21 @@ def write_split(
     if not parts:
         raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")
     coverage = replace(split.coverage_of(parts), lacking=tuple(clips.about.get("lacking", ())))
-    rows = [
-        (part, entry.id, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames, entry.text)
-        for part in SUBSETS for entry in clips if parts.get(entry.id) == part
-    ]  # fmt: skip
+
+    def rows() -> Iterator[tuple[object, ...]]:  # in the order of the clips: read twice, but never all in memory
+        for part in dict.fromkeys(parts.values()):
+            for entry in clips:
+                if parts.get(entry.id) == part:
+                    yield (part, entry.id, entry.speaker, entry.shard, entry.wave_offset, entry.sha256, entry.frames,
+                           entry.text)  # fmt: skip
+
     about = {
         "name": split.name,
         "corpus": split.corpus,
         "clips": os.path.relpath(clips_folder, out),
         "coverage": {part: [*counts] for part, counts in coverage.parts.items()},
         "exact": coverage.exact,
-        "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows),
+        "digest": short_digest(f"{row[0]}\t{row[1]}\t{row[5]}" for row in rows()),
         "division": digest_of(parts),
         "listing": title,
         "identity": split.identity,
@@ -292,7 +300,7 @@ def write_split(
         about["lacking"] = coverage.lacking
     with atomic(out) as draft:
         draft.mkdir()
-        write_table(draft / "split.tsv", COLUMNS, rows)
+        write_table(draft / "split.tsv", COLUMNS, rows())
         (draft / "split.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         if embed is not None:
             np.save(draft / "speaker.npy", embed(clips, list(parts)))
