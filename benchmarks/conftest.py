@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from benchmarks.machine import pytest_benchmark_update_machine_info, pytest_configure  # noqa: F401 - pytest looks here
 from v2sbench import cli, corpora
 from v2sbench.card import list_cards
 from v2sbench.cli.parser import need_split
@@ -81,7 +82,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Print the table under the results, whatever they are."""
     table = config.stash.get(TABLE, None)
     if table is not None:
-        terminalreporter.section(f"{table.split}: {TABLES / table.split}.{{md,csv,tex}}")
+        terminalreporter.section(f"{table.split}: {TABLES / table.split}.{{md,csv,tex,json}}")
         terminalreporter.write_line(console(table))
 
 

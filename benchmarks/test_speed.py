@@ -3,7 +3,8 @@
     pytest benchmarks/test_speed.py --benchmark-enable --benchmark-json speed.json [-k "paper and synthesis"]
 
 Without `--benchmark-enable` each path runs once, small, which checks that it works. The columns are pytest-benchmark's;
-the figures that count are each test's `extra_info`, in the JSON and, with `-s`, on the screen:
+the figures that count are each test's `extra_info`, in the JSON and, with `-s`, on the screen. `benchmarks.history`
+keeps both, and compares times where the whole numbers among those facts are equal.
 
     synthesis   real-time factor of one 3 s clip (below 1: faster than real time), each part's share, peak memory.
                 The identity embedding is not among them: it is made once a speaker
@@ -49,6 +50,7 @@ from v2sbench.clips import Clips
 from v2sbench.dsp import LogMel
 from v2sbench.media import FPS, SAMPLES_PER_FRAME, write_wav
 from v2sbench.pcm import read_wav
+from v2sbench.runtime import worker_count
 from v2sbench.scoring import score
 
 COUNT = 24
@@ -131,6 +133,7 @@ def test_mel(benchmark: BenchmarkFixture) -> None:
     arch = load_card(CARDS[0]).arch.mel
     mel, batch = LogMel(arch), torch.from_numpy(np.stack([speechlike(seed) for seed in range(8)]))
     assert benchmark(mel, batch).shape == (8, -(-FRAMES * SAMPLES_PER_FRAME // arch.hop), arch.bands)
+    told(benchmark, {"clips": len(batch), "threads": torch.get_num_threads()})
 
 
 def test_synthesis(benchmark: BenchmarkFixture, card: Card, size: str, device: torch.device) -> None:
@@ -210,6 +213,7 @@ def test_loading(benchmark: BenchmarkFixture, clips: Clips, card: Card, size: st
         return
     rate = card.train.batch * card.data.frames / FPS / benchmark.stats.stats.median
     facts: dict[str, object] = {"seconds of speech per second": rate, "clips": card.train.batch}
+    facts |= {"frames": card.data.frames}
     speeds = SPEEDS.get((card.name, size, device.type))
     if speeds is None:
         facts["loader / training"] = "unknown: select test_training too"
@@ -254,7 +258,10 @@ def test_scoring_against_the_serial_loop(
         start = time.perf_counter()
         serial(wavs, refs)
         spent = time.perf_counter() - start
-        told(benchmark, {"serial loop / ours": spent / benchmark.stats.stats.median})
+        told(
+            benchmark,
+            {"serial loop / ours": spent / benchmark.stats.stats.median, "clips": COUNT, "jobs": worker_count()},
+        )
 
 
 def test_crop(benchmark: BenchmarkFixture, clips: Clips) -> None:
@@ -266,3 +273,4 @@ def test_crop(benchmark: BenchmarkFixture, clips: Clips) -> None:
         return len(clips.wave(clip, start, 50)) + len(clips.roi(clip, start, 50))
 
     assert benchmark(crop) == 50 * SAMPLES_PER_FRAME + 50
+    told(benchmark, {"frames": 50})
