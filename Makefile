@@ -62,7 +62,7 @@ sweep: env
 	@v2sbench sweep $(NAME)
 
 readme: env
-	@python docs/readme.py && python docs/models.py
+	@python docs/models.py && python docs/readme.py
 
 lint: env
 	@ruff check . && ruff format --check . && mypy

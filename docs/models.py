@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from v2sbench.adversary import Discriminator
-from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card
+from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card, load_params
 from v2sbench.media import FPS, SAMPLES_PER_FRAME
 from v2sbench.nets.cost import costs_of, multiply_adds, parameters
 from v2sbench.report.grades import Value, read_values
@@ -24,6 +24,10 @@ FOLDER = ROOT / "models"
 OUT = FOLDER / "README.md"
 
 MODULES = ("encoder", "identity", "temporal", "decoder")
+RATE = 10e12  # assumed: half of what cards of a data centre give in fp32; none was measured
+"""Operations a second of one GPU in training."""
+SHOWN = {"a2a-mel-s": "mel family", "a2a-wave": "waveform family", "v2a-mel-s-speaker-scratch": "video models"}
+"""Cards whose assumed values are told in short, and what these hold for."""
 
 
 def description(name: str, folder: Path = FOLDER) -> str:
@@ -107,6 +111,43 @@ def reasons(values: list[Value], *grades: str) -> str:
     return table(("card", "key", "value", "grade", "why"), rows)
 
 
+def in_short(values: list[Value]) -> str:
+    """Assumed values of the cards of SHOWN, one row a section."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    for value in values:
+        section, _, key = value.key.rpartition(".")
+        if value.card in SHOWN and section not in ("", "arch") and "assumed" in dict(value.reasons):
+            rows.setdefault((SHOWN[value.card], section), []).append(f"{key} {value.text}")
+    return table(
+        ("of", "section", "assumed"), ([of, f"`{name}`", ", ".join(texts)] for (of, name), texts in rows.items())
+    )
+
+
+def hours() -> str:
+    """GPU hours of each training of the paper's profile, and of all of them."""
+    params = load_params(ROOT / "profiles" / "paper.yaml")
+    splits = len(params.v2a_splits)
+    rows, total = [], 0.0
+    for model in params.models:
+        starts = [f"v2a-{model}-{who}-{start}" for who in params.identities for start in ("scratch", "frozen", "tuned")]
+        for name, count in {f"a2a-{model}": 1, **dict.fromkeys(starts, splits)}.items():
+            work = operations(load_card(name, params))
+            total += count * work
+            rows.append([f"`{name}`", str(count), f"{work / 1e15:,.0f}", f"{work / RATE / 3600:.1f}",
+                         f"{count * work / RATE / 3600:.0f}"])  # fmt: skip
+    rows.append(["all", str(sum(int(row[1]) for row in rows)), "", "", f"{total / RATE / 3600:.0f}"])
+    return table(("training", "how often", "operations, 10^15", "GPU hours of one", "GPU hours"), rows, 4)
+
+
+def operations(card: Card) -> float:
+    """Additions and multiplications of a training: backward takes twice what forward does, through frozen parts once."""
+    costs = costs_of(card)
+    seconds = card.train.steps * card.train.batch * card.data.frames / FPS
+    return sum(
+        2 * costs[name].rate * (3 if costs[name].trainable else 2) * seconds for name in MODULES if name in costs
+    )
+
+
 PAGE = """<!-- written by docs/models.py; run: make readme -->
 # Model cards
 
@@ -136,6 +177,15 @@ own networks, and the vocoder that follows a mel model.
 ## What each card is
 
 {cards}
+## The paper's profile in GPU hours
+
+Reckoned, not measured: operations of `profiles/paper.yaml` at an assumed {rate:.0f} x 10^12 a second. Loading and
+validation are not in it.
+
+{hours}
+## Assumed values in short
+
+{short}
 ## Assumed values
 
 The paper's text was not to be had; these are from the group's other work or from common practice. A card shows the
@@ -167,6 +217,7 @@ def page() -> str:
     ]
     return PAGE.format(
         variants=variants(cards), sizes=sizes, rates=rates, cards=table(("card", "what it is", "base"), chains),
+        rate=RATE / 1e12, hours=hours(), short=in_short(values),
         assumed=reasons(values, "assumed"), sourced=reasons(values, "primary", "secondary"),
         others=reasons(values, "unused", "neutral"),
     )  # fmt: skip

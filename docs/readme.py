@@ -1,4 +1,4 @@
-"""Fills README.md's table from the file it names: `python docs/readme.py` writes, `--check` only tells."""
+"""Fills README.md's tables from the files they name: `python docs/readme.py` writes, `--check` only tells."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-REGION = re.compile(r"(<!-- table (\S+):[^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+REGION = re.compile(r"(<!-- table (\S+?)(?: \"([^\"\n]+)\")?: [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+"""A region: file, perhaps a heading in it, and what stands between the two comments."""
 
 
-def first_table(text: str) -> str:
-    """The lines of the first Markdown table."""
+def first_table(text: str, heading: str | None = None) -> str:
+    """The lines of the first Markdown table, or of the first under a heading."""
+    if heading:
+        text = text.split(f"\n## {heading}\n", 1)[1]
     return re.search(r"(?:^\|.*\n)+", text, re.MULTILINE).group()  # type: ignore[union-attr]
 
 
@@ -20,8 +23,8 @@ def filled(text: str) -> str:
 
     def region(match: re.Match[str]) -> str:
         source = README.parent / match[2]
-        table = f"\n{first_table(source.read_text(encoding='utf-8'))}\n" if source.exists() else ""
-        return f"{match[1]}{table}{match[3]}"
+        table = f"\n{first_table(source.read_text(encoding='utf-8'), match[3])}\n" if source.exists() else ""
+        return f"{match[1]}{table}{match[4]}"
 
     return REGION.sub(region, text)
 
@@ -30,5 +33,5 @@ if __name__ == "__main__":
     before = README.read_text(encoding="utf-8")
     after = filled(before)
     if "--check" in sys.argv and before != after:
-        sys.exit("README.md: the table is not that of results/tables; run: make readme")
+        sys.exit("README.md: a table is not that of its file; run: make readme")
     README.write_text(after, encoding="utf-8")

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from docs.models import description
+from docs.models import RATE, description, hours, operations
 from tests.imports import ROOT
 from tests.small_wave import small_variant
 from v2sbench.adversary import Discriminator
@@ -171,3 +171,18 @@ def test_full_size_costs_by_hand() -> None:
     gates = 2 * (2 * 3 * 256 * (512 + 256))
     assert costs["temporal"].rate == 25 * gates
     assert costs["temporal"].parameters == gates + 2 * 2 * 2 * 3 * 256
+
+
+def test_gpu_hours_by_hand() -> None:
+    """200,000 steps of 16 clips of 3 s; a multiply-add is two operations, and a step costs three forward passes."""
+    card = load_card("a2a-mel-s", folder=ROOT / "models")
+    seconds, rate = 200_000 * 16 * 3, costs_of(card)[""].rate
+    assert operations(card) == pytest.approx(2 * 3 * rate * seconds)
+    scratch, frozen = (
+        load_card(f"v2a-mel-s-speaker-{start}", folder=ROOT / "models") for start in ("scratch", "frozen")
+    )
+    decoder = costs_of(scratch)["decoder"].rate
+    assert operations(scratch) - operations(frozen) == pytest.approx(2 * decoder * 100_000 * 16 * 3)
+    assert f"| `a2a-mel-s` | 1 | {operations(card) / 1e15:.0f} | {operations(card) / RATE / 3600:.1f} |" in hours()
+    each = [float(row.split("|")[-2]) for row in hours().splitlines()[2:]]
+    assert each[-1] == pytest.approx(sum(each[:-1]), abs=5)
