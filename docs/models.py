@@ -140,7 +140,7 @@ def hours() -> str:
 
 
 def operations(card: Card) -> float:
-    """Additions and multiplications of a training: backward takes twice what forward does, through frozen parts once."""
+    """Additions and multiplications of a training: backward takes twice what forward does, in frozen parts once."""
     costs = costs_of(card)
     seconds = card.train.steps * card.train.batch * card.data.frames / FPS
     return sum(
