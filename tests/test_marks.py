@@ -323,8 +323,10 @@ def test_a_chosen_table_is_written_only_where_it_is_told(project: Path, capsys: 
     assert capsys.readouterr().out.endswith("table: nothing written; --out DIR writes it\n")
     assert not Path("results/tables").exists()
     assert cli.main(["table", SPLIT, "--base", TUNED, "--out", "own", "--quiet"]) == 0
-    assert capsys.readouterr().out == f"table: own/{SPLIT}.md (and .csv, .tex)\n"
-    assert sorted(path.name for path in Path("own").iterdir()) == [f"{SPLIT}.{end}" for end in ("csv", "md", "tex")]
+    assert capsys.readouterr().out == f"table: own/{SPLIT}.md (and .csv, .tex, .json)\n"
+    assert sorted(path.name for path in Path("own").iterdir()) == [
+        f"{SPLIT}.{end}" for end in ("csv", "json", "md", "tex")
+    ]
     assert not Path("results/tables").exists()
     assert cli.main(["table", SPLIT]) == 0
     assert Path(f"results/tables/{SPLIT}.md").is_file()

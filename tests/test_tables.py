@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from tests import fake_scores
 from v2sbench import reported, results, rows, sheet, wording
 from v2sbench.runtime import UseError
-from v2sbench.sheet import Table, build, csv_text
+from v2sbench.sheet import Table, build, csv_text, json_text
 from v2sbench.tables import console, latex, markdown, write_tables
 
 SPLIT = "grid33-unseen"
@@ -163,10 +164,22 @@ def test_csv_is_tidy_and_complete(table: Table) -> None:
 def test_every_file_is_the_same_every_time(measured: Path, tmp_path: Path) -> None:
     for out in ("a", "b"):
         write_tables(SPLIT, measured=measured, out=tmp_path / out)
-    names = [f"{SPLIT}.{ending}" for ending in ("csv", "md", "tex")]
+    names = [f"{SPLIT}.{ending}" for ending in ("csv", "json", "md", "tex")]
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == names
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_the_json_holds_every_measured_number_and_no_other(table: Table) -> None:
+    found = json.loads(json_text(table))
+    lines = [line for line in tidy(table).values() if line["group"] != "reported"]
+    assert {(name, metric) for name in found for metric in found[name]} == {
+        (line["system"], line["metric"]) for line in lines
+    }
+    assert all(found[line["system"]][line["metric"]] == float(line["value"]) for line in lines)
+    assert list(found) == sorted(found)
+    assert "V2A-MelSpec-S" not in found
+    assert set(found["mine"]) == set(fake_scores.VERSIONS)
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,15 +1,17 @@
 """What a split's table says, before it is laid out: rows, comparisons, verdicts, and measured beside reported.
 
-    build(split) -> Table -> csv_text (here), markdown, latex, console (tables.py)
+    build(split) -> Table -> csv_text, json_text (here), markdown, latex, console (tables.py)
 
-The csv is the tidy long form, one line a system and metric, at twelve significant digits. Both are functions of the
-scores alone: no date, no machine, so the same scores give the same bytes.
+The csv is the tidy long form, one line a system and metric, at twelve significant digits; the json holds what was
+measured and nothing beside it, for programs that compare numbers. All are functions of the scores alone: no date, no
+machine, so the same scores give the same bytes.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,7 +40,7 @@ BASE_FIELDS = ("base", "base_difference", "base_low", "base_high", "base_p_holm"
 COMPARED = ("variant", "system")
 """Groups of rows that are compared with the base; ceilings and floors differ from everything."""
 
-__all__ = ["BASE_FIELDS", "CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "precise"]
+__all__ = ["BASE_FIELDS", "CSV_FIELDS", "SHOWN", "Contrast", "Table", "build", "csv_text", "json_text", "precise"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,6 +258,16 @@ def csv_text(table: Table) -> str:
                 }
             )  # fmt: skip
     return stream.getvalue()
+
+
+def json_text(table: Table) -> str:
+    """{system: {metric: value}} of the measured rows, sorted, twelve significant digits: what `dvc metrics` shows.
+
+    A metric without a value is left out.
+    """
+    found = {row.system: {metric: float(precise(cell.value)) for metric, cell in row.cells.items()}
+             for row in table.shown if row.group != "reported"}  # fmt: skip
+    return json.dumps(found, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _against(mark: Paired[str] | None) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Tables for people: Markdown, LaTeX and the console, from one list of cells.
 
-    write_tables(split) -> results/tables/<split>.{md,csv,tex}
+    write_tables(split) -> results/tables/<split>.{md,csv,tex,json}
 
 What the cells, notes and verdicts say is in wording.py.
 """
@@ -16,7 +16,7 @@ from v2sbench import claims as claims_module
 from v2sbench import results, wording
 from v2sbench.reported import REPORTED
 from v2sbench.runtime import atomic
-from v2sbench.sheet import Table, build, csv_text
+from v2sbench.sheet import Table, build, csv_text, json_text
 from v2sbench.wording import facts, grouped, header, line, mark_lines, notes, pair_lines, verdict_lines
 
 TABLES = Path("results/tables")
@@ -33,15 +33,16 @@ def write_tables(
     out: Path = TABLES,
     base: str | None = None,
 ) -> Table:
-    """Build the table and write `<out>/<split>.{md,csv,tex}`; arguments as for `build`."""
+    """Build the table and `save` it; arguments as for `build`."""
     table = build(split, measured=measured, reported=reported, claims=claims, base=base)
     save(table, out)
     return table
 
 
 def save(table: Table, out: Path = TABLES) -> None:
-    """Write `<out>/<split>.{md,csv,tex}`."""
-    for ending, text in (("md", markdown(table)), ("csv", csv_text(table)), ("tex", latex(table))):
+    """Write `<out>/<split>.{md,csv,tex,json}`; all texts are made before the first file is."""
+    texts = {"md": markdown(table), "csv": csv_text(table), "tex": latex(table), "json": json_text(table)}
+    for ending, text in texts.items():
         with atomic(out / f"{table.split}.{ending}") as draft:
             draft.write_bytes(text.encode())
 

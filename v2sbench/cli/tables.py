@@ -39,7 +39,7 @@ def _table_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run_table(args: argparse.Namespace) -> None:
-    """Scores -> results/tables/SPLIT.{md,csv,tex} and the same on the terminal.
+    """Scores -> results/tables/SPLIT.{md,csv,tex,json} and the same on the terminal.
 
     What the options choose is no table of the pipeline, so it is written only where --out says.
     """
@@ -93,7 +93,7 @@ def _tabulated(args: argparse.Namespace, split: str, measured: Path, out: Path |
     )  # fmt: skip
     if out:
         save(table, out)
-    return console(table), ".md (and .csv, .tex)"
+    return console(table), ".md (and .csv, .tex, .json)"
 
 
 def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
@@ -132,7 +132,7 @@ def run_accept(args: argparse.Namespace) -> None:
 
 VERBS = {
     "table": Verb(
-        summary="scores -> results/tables/SPLIT.{md,csv,tex}, reported numbers beside measured ones",
+        summary="scores -> results/tables/SPLIT.{md,csv,tex,json}, reported numbers beside measured ones",
         examples=(
             "table demo-seen",
             "table grid4-seen --base v2a-mel-s-speaker-tuned",

@@ -1,0 +1,142 @@
+"""DVC's own views of the pipeline, in a small project whose stages declare what the real dvc.yaml declares.
+
+params -> scores (made up, the better the more steps) -> table (the real verb) -> report (its plots, made up)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.imports import ROOT
+from v2sbench.card import load_params, read_yaml
+
+SPLIT = "demo-seen"
+TUNED = "v2a-mel-s-speaker-tuned"
+TABLE, PLOTS = f"results/tables/{SPLIT}.json", f"results/plots/{SPLIT}"
+STEPS = "override.mel-s.train.steps"
+"""What a user varies at the prompt: `dvc exp run -S override.mel-s.train.steps=500`."""
+
+SCORES = f"""
+import sys
+from pathlib import Path
+from tests.fake_scores import scores, write
+from v2sbench.card import read_yaml
+steps = read_yaml(Path("params.yaml"))["override"]["mel-s"]["train"]["steps"]
+for system, level in (("ground-truth", 1.0), ("{TUNED}", steps / 1000)):
+    write(Path("results/measured/{SPLIT}"), system, scores(level, 8, 1))
+"""
+REPORT = f"""
+from pathlib import Path
+import cv2
+import numpy as np
+folder = Path("{PLOTS}/validation")
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "{TUNED}.csv").write_text("step,validation_l1\\n50,0.8\\n100,0.7\\n")
+cv2.imwrite(str(folder.parent / "mels.png"), np.zeros((4, 4, 3), np.uint8))
+Path("results/reports").mkdir(exist_ok=True)
+Path("results/reports/{SPLIT}.html").write_text("<!doctype html>")
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A git and DVC project with the first numbers committed."""
+    root = tmp_path_factory.mktemp("views")
+    for name in ("reported.csv", "claims.yaml", "sources.bib"):
+        (root / "results").mkdir(exist_ok=True)
+        shutil.copy(ROOT / "results" / name, root / "results")
+    shutil.copy(ROOT / "profiles" / "demo.yaml", root / "params.yaml")
+    shutil.copy(ROOT / ".gitignore", root)
+    (root / "scores.py").write_text(SCORES, encoding="utf-8")
+    (root / "report.py").write_text(REPORT, encoding="utf-8")
+    (root / "dvc.yaml").write_text(json.dumps({"stages": declared()}), encoding="utf-8")  # JSON is YAML
+    git(root, "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    dvc(root, "config", "core.analytics", "false")
+    dvc(root, "repro", "-q")
+    git(root, "add", ".")
+    git(root, "commit", "-q", "-m", "first numbers")
+    return root
+
+
+def declared() -> dict[str, Any]:
+    """The real stages `table` and `report` with all that they write; what they need is cut to what is here."""
+    real = read_yaml(ROOT / "dvc.yaml")["stages"]
+    table, report = ({**real[name], "do": dict(real[name]["do"])} for name in ("table", "report"))
+    table["do"]["deps"] = [dep for dep in table["do"]["deps"] if dep.startswith("results/")]
+    report["do"] |= {"cmd": "python report.py", "deps": ["report.py", "results/measured/${item}"]}
+    scores = {"cmd": "python scores.py", "deps": ["scores.py"], "params": ["override"],
+              "outs": [f"results/measured/{SPLIT}"]}  # fmt: skip
+    return {"scores": scores, "table": table, "report": report}
+
+
+def run(root: Path, *command: str) -> str:
+    """Standard output of a command; its error where it fails."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+    who = {
+        f"GIT_{role}_{key}": value
+        for role in ("AUTHOR", "COMMITTER")
+        for key, value in (("NAME", "A Tester"), ("EMAIL", "tester@example.org"))
+    }
+    environment = {
+        **inherited, **who, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
+        "V2S_QUIET": "1", "HOME": str(root.with_name("home")), "GIT_CONFIG_NOSYSTEM": "1", "DVC_NO_ANALYTICS": "1",
+        "DVC_SITE_CACHE_DIR": str(root.with_name("site")),
+    }  # fmt: skip
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def git(root: Path, *words: str) -> str:
+    return run(root, "git", *words)
+
+
+def dvc(root: Path, *words: str) -> str:
+    return run(root, sys.executable, "-m", "dvc", *words)
+
+
+@pytest.mark.slow
+def test_metrics_plots_and_experiments_say_the_right_thing(repository: Path) -> None:
+    stored = json.loads((repository / TABLE).read_text(encoding="utf-8"))
+    assert stored["ground-truth"]["stoi"] == 1.0
+    shown = json.loads(dvc(repository, "metrics", "show", "--json"))
+    assert shown[""]["data"] == {TABLE: {"data": stored}}
+
+    before = stored[TUNED]["stoi"]
+    steps = load_params(repository / "params.yaml").override["mel-s"]["train"]["steps"]
+    dvc(repository, "exp", "run", "-q", "-n", "longer", "-S", f"{STEPS}={2 * steps}")
+    now = json.loads((repository / TABLE).read_text(encoding="utf-8"))[TUNED]["stoi"]
+    assert now > before
+
+    moved = json.loads(dvc(repository, "metrics", "diff", "--json"))[TABLE]
+    assert moved[f"{TUNED}.stoi"] == {"old": before, "new": now, "diff": pytest.approx(now - before)}
+    assert not [name for name in moved if name.startswith("ground-truth.")]
+
+    table = json.loads(dvc(repository, "exp", "show", "--json"))
+    (base,) = [item for item in table if item["rev"] != "workspace"]
+    (experiment,) = [item["revs"][0] for item in base["experiments"]]
+    assert (experiment["name"], base["name"]) == ("longer", "main")
+    for item, steps_then, value in ((base, steps, before), (experiment, 2 * steps, now)):
+        data = item["data"]
+        assert data["params"]["params.yaml"]["data"]["override"]["mel-s"]["train"]["steps"] == steps_then
+        assert data["metrics"][TABLE]["data"][TUNED]["stoi"] == value
+
+
+@pytest.mark.slow
+def test_plots_are_curves_and_pictures(repository: Path) -> None:
+    found = json.loads(dvc(repository, "plots", "show", "--json", "-o", "plots"))["data"]
+    curves = [entry for name, entries in found.items() for entry in entries if name.endswith(f"{TUNED}.csv")]
+    pictures = [name for name in found if name.endswith("mels.png")]
+    assert (len(curves), len(pictures)) == (1, 1)
+    assert curves[0]["type"] == "vega"
+    drawn = [(line["step"], line["validation_l1"]) for line in curves[0]["content"]["data"]["values"]]
+    assert drawn == [("50", "0.8"), ("100", "0.7")]
