@@ -83,7 +83,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     table = config.stash.get(TABLE, None)
     if table is not None:
         terminalreporter.section(f"{table.split}: {TABLES / table.split}.{{md,csv,tex,json}}")
-        terminalreporter.write_line(console(table))
+        terminalreporter.write_line(console(table, bold=terminalreporter.hasmarkup))
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
 ARGUMENTS = {
     "begin": 1, "end": 1, "textbf": 1, "textit": 1, "textsuperscript": 1, "caption": 1, "label": 1, "cite": 1,
-    "multicolumn": 3, "centering": 0, "scriptsize": 0, "toprule": 0, "midrule": 0, "bottomrule": 0, "par": 0,
+    "multicolumn": 3, "setlength": 2, "tabcolsep": 0, "tiny": 0,
+    "centering": 0, "scriptsize": 0, "toprule": 0, "midrule": 0, "bottomrule": 0, "par": 0,
     "raggedright": 0, "textbackslash": 0, "textasciitilde": 0, "textasciicircum": 0, "dag": 0, "ddag": 0, "S": 0,
 }  # fmt: skip
 """Command -> its arguments in braces; a command that is not here is none of booktabs' or of LaTeX's own."""
@@ -77,3 +80,22 @@ def _rows(text: str) -> list[list[str]]:
         assert sum(spans) == len(columns), row
         found.append(cells)
     return found
+
+
+def typeset(text: str, folder: Path) -> str:
+    """What pdflatex says of an article with this text; AssertionError with its message when it stops."""
+    article = [
+        "\\documentclass[twocolumn]{article}",
+        "\\usepackage{booktabs}",
+        "\\begin{document}",
+        text,
+        "\\end{document}",
+    ]
+    (folder / "table.tex").write_text("\n".join(article), encoding="ascii")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"], cwd=folder, capture_output=True,
+        text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (folder / "table.pdf").stat().st_size
+    return done.stdout

@@ -133,7 +133,7 @@ def test_marks_stand_at_the_numbers_and_are_explained(table: Table) -> None:
     text = tables.markdown(table)
     assert re.fullmatch(r"0\.\d{3}▼ \[.*\]", cell(text, TUNED, "STOI"))
     assert re.fullmatch(r"\d+\.\d▼ \[.*\]", cell(text, "yours", "WER"))
-    assert re.fullmatch(r"0\.\d{3} \[.*\]", cell(text, "mine", "STOI"))
+    assert re.fullmatch(r"\*\*0\.\d{3}\*\* \[.*\]", cell(text, "mine", "STOI"))
     assert re.fullmatch(r"0\.\d{3} \[.*\]", cell(text, "noise", "STOI"))
     assert "- ▲ ▼ Significantly better, worse than mine: " in text
     assert "## Against mine\n" in text
@@ -229,7 +229,7 @@ def test_further_metrics_are_columns_when_they_are_asked_for(tmp_path: Path) -> 
         fake_scores.write(tmp_path / SPLIT, name, lines)
     assert "CER" not in tables.markdown(build(SPLIT, measured=tmp_path))
     text = tables.markdown(build(SPLIT, measured=tmp_path, columns=["cer"]))
-    assert cell(text, "mine", "CER %") == "10.0 [10.0, 10.0]"
+    assert cell(text, "mine", "CER %") == "**10.0** [10.0, 10.0]"
     assert cell(text, "yours", "CER %") == "45.0▼ [45.0, 45.0]"
     assert wording.digits("mcd") == 2
 

@@ -208,7 +208,7 @@ def test_a_reported_pesq_is_not_under_pesq_wb(table: Table) -> None:
 def test_a_measured_row_says_all_of_itself(table: Table) -> None:
     text = markdown(table)
     named = dict(zip(cells_of(text, "system "), cells_of(text, TUNED), strict=True))
-    assert re.fullmatch(r"0\.\d{3}▲ \[0\.\d{3}, 0\.\d{3}\]", named["STOI ↑"])
+    assert re.fullmatch(r"\*\*0\.\d{3}▲\*\* \[0\.\d{3}, 0\.\d{3}\]", named["STOI ↑"])
     assert (named["init"], named["identity"], named["vocoder"]) == ("tuned", "speaker", "griffin-lim")
     assert (named["n"], named["failed"]) == ("40", "0")
 

@@ -17,13 +17,15 @@ from v2sbench.paired import Paired
 from v2sbench.reported import BARE_PESQ
 from v2sbench.results import GROUPS
 from v2sbench.rows import Cell, Row
-from v2sbench.sheet import Table
+from v2sbench.sheet import COMPARED, Table
 from v2sbench.stats import Outcome
 
 DIGITS = {"%": 1, "dB": 2}
 """Unit -> decimals of a measured number, 3 for every other; a reported one is printed as its source has it."""
 MARKS: Mapping[Outcome, str] = MappingProxyType({"better": "▲", "worse": "▼", "inconclusive": ""})
 """What stands at the number of a system that differs significantly from the base."""
+BOLD = "Bold: the best of the variants and users' systems in its column, ties as printed included."
+"""What a layout that has bold numbers says of them."""
 UNRELIABLE_WER = 20.0
 """Ground-truth WER in percent above which a WER says more about the recogniser than about the speech."""
 CLAIMED: Mapping[Outcome, str] = MappingProxyType(
@@ -111,18 +113,28 @@ def grouped(table: Table) -> list[tuple[str, list[Row]]]:
 
 
 def best(table: Table) -> set[tuple[str, str]]:
-    """(system, metric) of the best number of each metric among variants and users' systems; ties as printed.
+    """(system, metric) of the best number of each column among the variants and users' systems; ties as printed.
 
-    Empty for a metric that only one of them has. Systems under another protocol than the table's do not compete.
+    Empty for a metric that only one of them has. A number made by other rules than the table's does not compete.
     """
-    rows = [row for row in table.measured if row.group in ("variant", "system") and not _odd(table, row)]
     found = set()
     for metric in table.metrics:
-        shown = {row.system: float(number(metric, row.cells[metric].value)) for row in rows if metric in row.cells}
+        rows = [row for row in table.shown if row.group in COMPARED and _competes(table, row, metric)]
+        shown = {row.system: float(number(metric, row.cells[metric].value)) for row in rows}
         if len(shown) > 1:
             top = max(shown.values()) if higher_is_better(metric) else min(shown.values())
             found |= {(system, metric) for system, value in shown.items() if value == top}
     return found
+
+
+def _competes(table: Table, row: Row, metric: str) -> bool:
+    """Whether a row has the metric by the table's protocol, version and, where one heard it, recogniser."""
+    standard = table.standard
+    return (
+        standard is not None and metric in row.cells and row.protocol == standard.protocol
+        and (not heard(metric) or row.asr == standard.asr)
+        and row.versions.get(metric) == standard.versions.get(metric, row.versions.get(metric))
+    )  # fmt: skip
 
 
 def header(table: Table) -> list[str]:

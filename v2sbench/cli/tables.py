@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 from v2sbench.cli.parser import Verb
@@ -93,7 +95,12 @@ def _tabulated(args: argparse.Namespace, split: str, measured: Path, out: Path |
     )  # fmt: skip
     if out:
         save(table, out)
-    return console(table), ".md (and .csv, .tex, .json)"
+    return console(table, bold=_shows_bold()), ".md (and .csv, .tex, .json)"
+
+
+def _shows_bold() -> bool:
+    """Whether people read this on a terminal with bold letters, and did not ask for none."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb" and "NO_COLOR" not in os.environ
 
 
 def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
