@@ -12,7 +12,7 @@ import pytest
 
 from v2sbench import pool
 from v2sbench.pool import FEW, LOOKAHEAD, unordered
-from v2sbench.runtime import CheckError
+from v2sbench.runtime import CheckError, parallel
 
 
 def square(value):
@@ -48,6 +48,13 @@ def test_workers_are_other_processes(kind):
     pids = {pid for _, pid in unordered(square, range(40), jobs=2)}
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
+
+
+def test_the_pool_and_ordered_work_take_turns_in_one_process(monkeypatch):
+    monkeypatch.setattr(pool.sys, "platform", "darwin")  # loky's, which joblib's own calls take up
+    for _ in range(2):
+        assert sorted(value for value, _ in unordered(square, range(20), jobs=2)) == [k * k for k in range(20)]
+        assert list(parallel(abs, range(-20, 0), jobs=2)) == [*range(20, 0, -1)]
 
 
 def test_few_items_start_no_worker():

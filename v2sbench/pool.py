@@ -71,9 +71,9 @@ def _executor(count: int) -> Executor:
     if sys.platform == "linux" and "torch" not in sys.modules:
         context = multiprocessing.get_context("fork")
         return ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(os.getpid(),))
-    from joblib.externals.loky import get_reusable_executor
+    from joblib.executor import get_memmapping_executor  # the one pool that joblib's own calls take up, too
 
-    return cast(Executor, get_reusable_executor(max_workers=count))  # it has no types, and stays for the next call
+    return cast(Executor, get_memmapping_executor(count))  # it has no types, and stays for the next call
 
 
 def _start(parent: int) -> None:
