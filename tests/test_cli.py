@@ -81,18 +81,6 @@ def test_help_loads_nothing_heavy():
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize(
-    "document", ["README.md", "CONTRIBUTING.md", "docs/decisions.md", "docs/doctor.md", "docs/sweeps.md"]
-)
-def test_documents_show_commands_that_parse(document):
-    text = (ROOT / document).read_text(encoding="utf-8")
-    fenced = "\n".join(re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL)).replace("\\\n", " ")
-    lines = re.findall(r"^\$? *(?:V2S_DATA=\S+ )?v2sbench (.*?)(?: +#.*)?$", fenced, re.MULTILINE)
-    lines += re.findall(r"`v2sbench ([a-z]+[^`]*)`", text)
-    for line in lines:
-        parse(line)
-
-
 @pytest.mark.parametrize("module", MODULES)
 def test_what_messages_tell_to_run_exists(module):
     text = MODULES[module].read_text(encoding="utf-8")

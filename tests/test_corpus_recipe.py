@@ -18,7 +18,7 @@ RECIPE = "### Add a corpus in one file"
 
 def blocks() -> dict[str, str]:
     """Language -> what stands in the recipe's fenced block of it."""
-    text = (PROJECT / "README.md").read_text(encoding="utf-8").split(RECIPE, 1)[1].split("\n## ", 1)[0]
+    text = (PROJECT / "README.md").read_text(encoding="utf-8").split(RECIPE, 1)[1].split("\n##", 1)[0]
     return dict(re.findall(r"```(\w+)\n(.*?)```", text, re.DOTALL))
 
 
