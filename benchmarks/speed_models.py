@@ -239,7 +239,7 @@ def loader(clips: Clips, card: Card) -> Batches:
     """Training batches of the clips for a card, with random embeddings (written beside them)."""
     rows = tuple(
         Row(subset="train", id=name, speaker=entry.speaker, shard=entry.shard, offset=entry.wave_offset,
-            sha256=name, frames=entry.frames, text=entry.text)
+            sha256=entry.sha256, frames=entry.frames, text=entry.text)
         for name in clips.ids for entry in [clips.entry(name)]
     )  # fmt: skip
     vectors = np.random.default_rng(1).random((len(rows), DIMENSIONS[card.identity]), dtype=np.float32)
