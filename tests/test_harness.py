@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.conftest import checked, commands
 from tests import fake_scores
+from v2sbench.baseline import read_baseline
 from v2sbench.runtime import UseError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,8 +69,9 @@ def test_a_split_is_tabulated_judged_and_held_against_its_baseline(tree: Path) -
     for ending in ("md", "csv", "tex"):
         assert (tree / "results/tables" / f"{SPLIT}.{ending}").is_file()
     head = (tree / f"results/baseline/{SPLIT}.csv").read_text(encoding="utf-8").splitlines()
-    assert head[:3] == [
-        "# accepted by: A Tester <tester@example.org>", "# why: first numbers", "# protocol: v2sbench-1",
+    assert head[:4] == [
+        "# accepted by: A Tester <tester@example.org>", "# why: first numbers",
+        "# changed: first baseline, 35 cells of 7 systems", "# protocol: v2sbench-1",
     ]  # fmt: skip
     folder = tree / "results/measured" / SPLIT
     fake_scores.write(folder, "griffin-lim", fake_scores.scores(0.95, 40, 4), vocoder="griffin-lim")
@@ -129,11 +131,17 @@ def test_several_systems_are_compared_with_the_first(tree: Path) -> None:
         (tree / f"{name}-wavs").mkdir()
     (tree / "audio" / SPLIT / "ground-truth").mkdir(parents=True)
     (tree / "plugin.py").write_text("import benchmarks.conftest as it\nit.commands = lambda plan: []\n", "utf-8")
-    done = harness(tree, "-p", "plugin", "--split", SPLIT, "--system", "ours=ours-wavs", "--system", "mine=mine-wavs")
+    ask = ["-p", "plugin", "--split", SPLIT, "--system", "ours=ours-wavs", "--system", "mine=mine-wavs"]
+    done = harness(tree, *ask, "--accept", "--why", "two of our own")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"WER % +mine +ours +\+.* worse", done.stdout)
     assert "Significantly better, worse than ours" in done.stdout
     assert "▼" in (tree / f"results/tables/{SPLIT}.md").read_text(encoding="utf-8")
+    assert read_baseline(SPLIT, tree / "results/baseline").systems == ["mine", "ours"], "the named ones, and no other"
+    fake_scores.write(folder, "mine", fake_scores.scores(0.4, 40, 12), vocoder="")
+    moved = harness(tree, *ask)
+    assert moved.returncode == 1
+    assert len(re.findall(r"worse +mine .* s1/clip\d{3} ", moved.stdout)) == 5
 
 
 def test_a_mistake_ends_the_run_with_one_line(tree: Path) -> None:

@@ -21,7 +21,7 @@ from tests.small_report import BITING, SCRATCH, TUNED, small_report
 from v2sbench import cli
 from v2sbench.media import write_wav
 from v2sbench.report import charts, write_report
-from v2sbench.report.breakdown import SLOTS, slots, speakers, utterances
+from v2sbench.report.breakdown import SLOTS, slots, speakers
 from v2sbench.report.listening import TILES, pick
 from v2sbench.report.plots import write_plots
 from v2sbench.results import Measured
@@ -44,8 +44,8 @@ def test_utterances_are_scores_and_percents_of_an_utterances_own_words() -> None
         {"clip": "s1/b", "errors": {"stoi": "too-short", "wer": "no-text"}},
     ]
     found = measured("x", lines)
-    assert utterances(found, "stoi", ["s1/a", "s1/b", "s1/c"]) == {"s1/a": 0.5}
-    assert utterances(found, "wer", ["s1/a", "s1/b"]) == {"s1/a": pytest.approx(50.0)}
+    assert found.utterances("stoi", ["s1/a", "s1/b", "s1/c"]) == {"s1/a": 0.5}
+    assert found.utterances("wer", ["s1/a", "s1/b"]) == {"s1/a": pytest.approx(50.0)}
 
 
 def test_speakers_have_columns_of_their_own_in_natural_order() -> None:

@@ -1,54 +1,37 @@
 """Regression gate: the measured rows of a split against the baseline in git.
 
-    accept(split)  -> results/baseline/<split>.csv, headed by who accepted it, why, protocol, recogniser, versions
-    changes(split) -> every cell that moved, in either direction: a better number needs a look as much as a worse one
-    gate(split)    -> the same, and CheckError naming all of them when there is any
+    scores, results/baseline/<split>.csv --hold--> Held --report--> text, at the prompt and under pytest alike
 
-Numbers of another protocol, recogniser or metric version are refused and not compared. A system that is measured and
-not in the baseline (a user's, or a new variant) is no regression; `accept` takes it in.
+Everything is compared before anything fails: worse, better (a better number needs a look as much as a worse one),
+other counts, missing cells. A cell of another protocol, recogniser or metric version is refused and not compared, which
+is a failure too. A system that is measured and not in the baseline is no regression; `accept` takes it in.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-import math
-import os
-import subprocess
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
-from v2sbench import sheet
-from v2sbench.metrics import METRICS
+from tabulate import tabulate
+
+from v2sbench import results, sheet
+from v2sbench.baseline import BASELINE, Baseline, counts, moved, read_baseline, read_utterances, tolerance
 from v2sbench.rows import Row
-from v2sbench.runtime import CheckError, UseError, atomic
-from v2sbench.sheet import Table, precise
+from v2sbench.runtime import UseError
+from v2sbench.sheet import Table
+from v2sbench.wording import digits, heard
 
-BASELINE = Path("results/baseline")
-TOLERANCES: Mapping[str, float] = MappingProxyType({"MOS-LQO": 0.02, "raw MOS": 0.02, "%": 0.5, "dB": 0.02})
-"""Unit -> how far a mean may move, either way, before it is a change: several times what another processor's rounding
-moves on the same audio."""
-DEFAULT_TOLERANCE = 0.005
-"""Tolerance of a metric of any other unit, such as STOI."""
-FIELDS = ("system", "metric", "value", "n", "n_failed")
+CLIPS = 3
+"""Utterances that a changed cell names."""
+HEADER = ("", "system", "metric", "before", "now", "difference", "tolerance", "clips that moved most")
 
-Kind = Literal["worse", "better", "n changed", "missing"]
+Kind = Literal["worse", "better", "n changed", "missing", "refused"]
+KINDS: tuple[Kind, ...] = ("worse", "better", "n changed", "missing", "refused")
 
-__all__ = [
-    "BASELINE",
-    "DEFAULT_TOLERANCE",
-    "TOLERANCES",
-    "Baseline",
-    "Change",
-    "accept",
-    "changes",
-    "gate",
-    "read_baseline",
-    "report",
-]
+__all__ = ["KINDS", "Change", "Held", "hold", "report", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,183 +43,177 @@ class Change:
     metric: str
     """Column."""
     kind: Kind
-    """worse or better: the mean moved by more than the tolerance; n changed: other counts; missing: no such cell."""
+    """worse or better: the mean moved by more than the tolerance; n changed: other counts; missing: no such cell now;
+    refused: measured by other rules, so not compared."""
     before: str
-    """The baseline's value, or its counts."""
+    """The baseline's value, counts, or rule."""
     now: str
-    """The measured value, or its counts; empty when missing."""
-
-    def __str__(self) -> str:
-        """One line for people."""
-        return f"{self.kind:<9}  {self.system:<28} {self.metric:<9} {self.before} -> {self.now or 'nothing'}"
+    """The measured one; empty when missing."""
+    difference: float | None = None
+    """Now minus before, where a value moved."""
+    clips: tuple[str, ...] = ()
+    """The utterances behind it, those that moved most first, each with what happened to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """An accepted table."""
+class Held:
+    """A split's scores, held against its baseline."""
 
-    split: str
-    """Split."""
-    who: str
-    """Who accepted it."""
-    why: str
-    """Why it replaced the one before."""
-    protocol: str
-    """Scoring protocol of all its rows."""
-    asr: str
-    """Recogniser of all its rows."""
-    versions: Mapping[str, str]
-    """Metric -> version."""
-    cells: Mapping[tuple[str, str], tuple[float, int, int]]
-    """(system, metric) -> (value, n, n_failed)."""
+    baseline: Baseline
+    """What was accepted."""
+    file: Path
+    """Where it stands."""
+    cells: int
+    """Cells of the baseline that were looked at."""
+    changes: tuple[Change, ...]
+    """Every one that is not what it was, by system and metric; none where the gate is passed."""
+    new: tuple[str, ...]
+    """Measured systems that the baseline does not have."""
+    utterances: bool
+    """Whether the baseline has scores by utterance."""
 
 
-def gate(split: str, *, table: Table | None = None, baseline: Path = BASELINE) -> list[Change]:
-    """Compare and return the empty list; CheckError that names every moved cell in one line when there is one.
+def hold(
+    split: str,
+    *,
+    only: Sequence[str] = (),
+    table: Table | None = None,
+    measured: Path = results.MEASURED,
+    baseline: Path = BASELINE,
+) -> Held:
+    """Compare every cell of the baseline with what is measured.
 
-    UseError when there is no baseline or nothing was measured.
+    only: the systems to look at; all of the baseline's where empty. table: the measured table if it is at hand, else it
+    is built from the stored scores. UseError when there is no baseline, `only` names what it has not, or nothing was
+    measured.
     """
-    found = changes(split, table=table, baseline=baseline)
-    if found:
-        cells = ", ".join(f"{change.system} {change.metric} {change.kind}" for change in found)
-        raise CheckError(f"{split}: {len(found)} cells moved against the baseline: {cells}")
-    return found
-
-
-def report(split: str, found: Iterable[Change]) -> str:
-    """What moved, one cell a line, and what to do about it."""
-    lines = list(found)
-    return "\n".join(
-        [
-            f"{split}: {len(lines)} cells moved against results/baseline/{split}.csv",
-            *(f"  {change}" for change in lines),
-            f"if this is meant: v2sbench accept {split} --why REASON",
-        ]
+    accepted, known = read_baseline(split, baseline), read_utterances(split, baseline)
+    if absent := [name for name in only if name not in accepted.systems]:
+        raise UseError(
+            f"{', '.join(absent)}: not in {baseline / split}.csv; take in what was measured: "
+            f"v2sbench accept {split} --systems {','.join(absent)} --why REASON"
+        )
+    rows = {row.system: row for row in (table or sheet.build(split, measured=measured)).measured}
+    systems = results.load(split, measured)
+    clips = results.asked(systems)
+    cells = {key: cell for key, cell in accepted.cells.items() if not only or key[0] in only}
+    changes: list[Change] = []
+    for (system, metric), cell in cells.items():
+        found = _changes(accepted, system, metric, cell, rows.get(system))
+        if known and (system, metric) in known and found and system in systems:
+            now = systems[system].utterances(metric, clips)
+            found = [_explained(change, known[system, metric], now) for change in found]
+        changes += found
+    return Held(
+        baseline=accepted,
+        file=baseline / f"{split}.csv",
+        cells=len(cells),
+        changes=tuple(changes),
+        new=tuple(name for name in rows if name not in accepted.systems and not only),
+        utterances=known is not None,
     )
 
 
-def changes(split: str, *, table: Table | None = None, baseline: Path = BASELINE) -> list[Change]:
-    """Every cell of the baseline that moved, sorted by system and metric; CheckError when the two cannot be compared.
+def _changes(
+    accepted: Baseline, system: str, metric: str, cell: tuple[float, int, int], row: Row | None
+) -> list[Change]:
+    """What became of one cell: nothing, or up to two changes."""
+    value, n, n_failed = cell
 
-    table: the measured table if it is at hand, else it is built from the stored scores.
-    """
-    accepted = read_baseline(split, baseline)
-    measured = {row.system: row for row in (table or sheet.build(split)).measured}
-    _refuse_mixed(accepted, [row for row in measured.values() if row.system in {name for name, _ in accepted.cells}])
-    found: list[Change] = []
-    for (system, metric), (value, n, n_failed) in sorted(accepted.cells.items()):
-        row = measured.get(system)
-        cell = row.cells.get(metric) if row else None
-        if cell is None:
-            found.append(Change(system=system, metric=metric, kind="missing", before=precise(value), now=""))
-            continue
-        if (cell.n, cell.n_failed) != (n, n_failed):
-            before, now = (f"n {kept}, failed {lost}" for kept, lost in ((n, n_failed), (cell.n, cell.n_failed)))
-            found.append(Change(system=system, metric=metric, kind="n changed", before=before, now=now))
-        if abs(cell.value - value) > TOLERANCES.get(METRICS[metric].unit, DEFAULT_TOLERANCE):
-            kind: Kind = "better" if (cell.value > value) == METRICS[metric].higher_is_better else "worse"
-            found.append(
-                Change(system=system, metric=metric, kind=kind, before=precise(value), now=precise(cell.value))
-            )
+    def change(kind: Kind, before: str, now: str, difference: float | None = None) -> Change:
+        return Change(system=system, metric=metric, kind=kind, before=before, now=now, difference=difference)
+
+    if row is None or metric not in row.cells:
+        return [change("missing", _text(metric, value), "")]
+    if refusal := _refusal(accepted, row, metric):
+        return [change("refused", *refusal)]
+    now, found = row.cells[metric], []
+    if said := moved(metric, value, now.value):
+        kind: Kind = "better" if said == "better" else "worse"
+        found.append(change(kind, _text(metric, value), _text(metric, now.value), now.value - value))
+    if (now.n, now.n_failed) != (n, n_failed):
+        found.append(change("n changed", counts(n, n_failed), counts(now.n or 0, now.n_failed or 0)))
     return found
 
 
-def _refuse_mixed(accepted: Baseline, measured: Iterable[Row]) -> None:
-    """CheckError unless the rows were scored as the baseline's were."""
-    for row in measured:
-        pairs = [("protocol", accepted.protocol, row.protocol), ("recogniser", accepted.asr, row.asr)]
-        pairs += [
-            (f"version of {metric}", version, row.versions[metric])
-            for metric, version in accepted.versions.items()
-            if metric in row.versions
-        ]
-        for name, before, now in pairs:
-            if before != now:
-                raise CheckError(
-                    f"{accepted.split}: the baseline is of another {name} ({before!r}) than {row.system} ({now!r}), so "
-                    f"nothing was compared; score it alike, or run v2sbench accept {accepted.split} --why REASON"
-                )
+def _refusal(accepted: Baseline, row: Row, metric: str) -> tuple[str, str] | None:
+    """By which rule the baseline's cell was measured and by which other one the row's; None when they are alike."""
+    pairs = [("protocol", accepted.protocol, row.protocol)]
+    pairs += [("recogniser", accepted.asr, row.asr)] if heard(metric) else []
+    pairs += [("version", accepted.versions.get(metric, "unknown"), row.versions.get(metric, "unknown"))]
+    return next(((f"{name} {before}", f"{name} {now}") for name, before, now in pairs if before != now), None)
 
 
-# ---------------------------------------------------------------- the file
-
-
-def accept(
-    split: str, why: str, *, who: str | None = None, table: Table | None = None, baseline: Path = BASELINE
-) -> Path:
-    """Make the measured table of a split its baseline; users' systems are left out.
-
-    why: one line that stands in the file. who: defaults to the git author (environment or configuration).
-    UseError when nothing was measured, the reason is empty, or rows were not scored alike.
-    """
-    if not why.strip() or "\n" in why:
-        raise UseError(f"the reason must be one line, not {why!r}; give --why REASON")
-    rows = [row for row in (table or sheet.build(split)).measured if row.group != "system"]
-    if not rows:
-        raise UseError(f"no variant or reference system was measured on {split}; run `dvc repro`")
-    first = rows[0]
-    for row in rows:
-        if (row.protocol, row.asr, dict(row.versions)) != (first.protocol, first.asr, dict(first.versions)):
-            raise UseError(
-                f"{row.system} was not scored like {first.system} (protocol, recogniser or metric version); run "
-                f"`v2sbench score {row.system} --split {split}`"
-            )
-    text = io.StringIO()
-    text.write(f"# accepted by: {who or author()}\n# why: {why.strip()}\n# protocol: {first.protocol}\n")
-    text.write(f"# asr: {first.asr}\n# metrics: {'; '.join(f'{k}={v}' for k, v in sorted(first.versions.items()))}\n")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
-    for row in rows:
-        for metric, cell in row.cells.items():
-            writer.writerow([row.system, metric, precise(cell.value), cell.n, cell.n_failed])
-    path = baseline / f"{split}.csv"
-    with atomic(path) as draft:
-        draft.write_text(text.getvalue(), encoding="utf-8")
-    return path
-
-
-def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
-    """The accepted table of a split; UseError when there is none or the file is damaged."""
-    path = baseline / f"{split}.csv"
-    if not path.is_file():
-        raise UseError(f"no baseline {path}; run `v2sbench accept {split} --why REASON` to make one")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = [text[2:].partition(":") for text in lines if text.startswith("# ")]
-    head = {key: said.strip() for key, _, said in comments}
-    try:
-        cells = {}
-        for line in csv.DictReader(text for text in lines if not text.startswith("#")):
-            value = float(line["value"])
-            if not math.isfinite(value) or line["metric"] not in METRICS:
-                raise ValueError(f"system {line['system']}: {line['metric']} = {line['value']}")
-            cells[line["system"], line["metric"]] = (value, int(line["n"]), int(line["n_failed"]))
-        return Baseline(
-            split=split,
-            who=head["accepted by"],
-            why=head["why"],
-            protocol=head["protocol"],
-            asr=head["asr"],
-            versions={key: said for key, _, said in (part.partition("=") for part in head["metrics"].split("; "))},
-            cells=cells,
+def _explained(change: Change, before: Mapping[str, float], now: Mapping[str, float]) -> Change:
+    """The change with the utterances behind it."""
+    if change.kind in ("missing", "refused"):
+        return change
+    if change.kind == "n changed":
+        gone, come = (sorted(set(one) - set(other)) for one, other in ((before, now), (now, before)))
+        said = [*(f"{clip} lost" for clip in gone), *(f"{clip} new" for clip in come)]
+    else:
+        steps = {clip: now[clip] - before[clip] for clip in before if clip in now}
+        least = 1e-5 * max((abs(value) for value in before.values()), default=0.0)  # what six digits may hide
+        ranked = sorted(
+            (clip for clip in steps if abs(steps[clip]) > least), key=lambda clip: (-abs(steps[clip]), clip)
         )
-    except (KeyError, TypeError, ValueError) as error:
-        raise UseError(f"{path} is damaged ({error}); take it back from git or run v2sbench accept {split}") from None
+        said = [f"{clip} {_text(change.metric, steps[clip], '+')}" for clip in ranked]
+    return replace(change, clips=tuple(said[:CLIPS]) or ("none of them",))
 
 
-def author() -> str:
-    """Name and address of whoever runs this, from git's environment variables or configuration."""
-    parts = []
-    for variable, key in (("GIT_AUTHOR_NAME", "user.name"), ("GIT_AUTHOR_EMAIL", "user.email")):
-        text = os.environ.get(variable, "").strip() or _git_config(key)
-        if not text:
-            raise UseError(f"a baseline names who accepted it: run `git config {key} ...` or set {variable}")
-        parts.append(text)
-    return f"{parts[0]} <{parts[1]}>"
+def _text(metric: str, value: float, sign: str = "") -> str:
+    """A number with a digit more than tables have, so that a change beyond the tolerance is always seen."""
+    return f"{value:{sign}.{digits(metric) + 1}f}"
 
 
-def _git_config(key: str) -> str:
-    try:
-        done = subprocess.run(["git", "config", key], capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip()
+# ---------------------------------------------------------------- in words
+
+
+def summary(held: Held) -> str:
+    """One sentence: what the gate says."""
+    split, count = held.baseline.split, Counter(change.kind for change in held.changes)
+    if not held.changes:
+        return f"{split}: nothing moved, {held.cells} cells are as in the baseline"
+    kinds = ", ".join(f"{count[kind]} {kind}" for kind in KINDS if count[kind])
+    cells = len({(change.system, change.metric) for change in held.changes})
+    return f"{split}: {cells} of {held.cells} cells are not as in the baseline: {kinds}"
+
+
+def report(held: Held) -> str:
+    """What moved, one line a change, who accepted the baseline and why, and what to do."""
+    split = held.baseline.split
+    parts = [f"{summary(held)} ({held.file}, accepted by {held.baseline.who}: {held.baseline.why})"]
+    if held.changes:
+        moves = [_line(change) for change in held.changes if change.kind != "refused"]
+        parts += [tabulate(moves, HEADER, disable_numparse=True)] if moves else []
+        refused = [change for change in held.changes if change.kind == "refused"]
+        for rule in dict.fromkeys((change.before, change.now) for change in refused):
+            cells = (f"{change.system} {change.metric}" for change in refused if (change.before, change.now) == rule)
+            parts.append(f"refused, not compared: {rule[0]} in the baseline, {rule[1]} now: {', '.join(cells)}")
+        if not held.utterances:
+            parts.append(
+                f"which clips moved is unknown: {held.file.stem}.utterances.tsv is not there; accept writes it"
+            )
+        parts.append(f"if this is meant: v2sbench accept {split} --why REASON")
+    if held.new:
+        own = [name for name in held.new if results.group_of(name) == "system"]
+        chosen = f" --systems {','.join(held.new)}" if own else ""
+        parts.append(
+            f"not in the baseline: {', '.join(held.new)}; v2sbench accept {split}{chosen} --why REASON adds them"
+        )
+    return "\n\n".join(parts)
+
+
+def _line(change: Change) -> list[str]:
+    """A change as a line of the report."""
+    step = change.difference
+    return [
+        change.kind,
+        change.system,
+        change.metric,
+        change.before,
+        change.now or "nothing",
+        "" if step is None else _text(change.metric, step, "+"),
+        "" if step is None else f"{tolerance(change.metric):g}",
+        ", ".join(change.clips),
+    ]

@@ -94,6 +94,15 @@ class Measured:
         found = [share or (None, None) for share in shares(self.rules, metric, self.asked(clips))]
         return [top for top, _ in found], [bottom for _, bottom in found]
 
+    def utterances(self, metric: str, clips: Sequence[str]) -> dict[str, float]:
+        """Clip -> its score, for the clips that have one; a WER in percent of its own words."""
+        tops, bottoms = self.shares(metric, clips)
+        return {
+            clip: top / bottom
+            for clip, top, bottom in zip(clips, tops, bottoms, strict=True)
+            if top is not None and bottom
+        }  # fmt: skip
+
     def column(self, metric: str, clips: Sequence[str], words: Mapping[str, int] | None = None) -> Column:
         """The metric's number over `clips` by the rules of the protocol; words as for `metrics.column`."""
         return column(self.rules, metric, self.asked(clips), words)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from v2sbench.cli.parser import Verb
-from v2sbench.runtime import UseError
+from v2sbench.runtime import CheckError, UseError
 
 __all__ = ["VERBS"]
 
@@ -115,26 +115,34 @@ def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | No
 
 def _gate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("split", metavar="SPLIT", help="a split with scores and a baseline")
+    parser.add_argument("--systems", metavar="A,B", help="look at these systems of the baseline only")
 
 
 def run_gate(args: argparse.Namespace) -> None:
-    """Scores against the baseline; exit code 1 when a cell moved, better or worse."""
-    from v2sbench.gate import gate
+    """Scores against the baseline; everything that moved is printed before it fails, better or worse."""
+    from v2sbench.gate import hold, report, summary
 
-    gate(args.split)
-    print(f"{args.split}: nothing moved against the baseline")
+    held = hold(args.split, only=_listed(args.systems))
+    print(report(held))
+    if held.changes:
+        raise CheckError(summary(held))
 
 
 def _accept_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("split", metavar="SPLIT", help="a split with scores")
     parser.add_argument("--why", required=True, metavar="REASON", help="one line that stands in the baseline")
+    parser.add_argument(
+        "--systems", metavar="A,B", help="only these, your own among them; what the baseline has of others stays "
+        "(default: variants, ceilings and floors, and those of your own that are in it)",
+    )  # fmt: skip
 
 
 def run_accept(args: argparse.Namespace) -> None:
     """Make the scores the baseline."""
-    from v2sbench.gate import accept
+    from v2sbench.baseline import BASELINE, accept
 
-    print(accept(args.split, args.why))
+    done = accept(args.split, args.why, systems=_listed(args.systems))
+    print(f"baseline: {BASELINE / args.split}.csv: {done.changed}")
 
 
 VERBS = {
@@ -152,13 +160,16 @@ VERBS = {
     ),
     "gate": Verb(
         summary="scores against results/baseline/SPLIT.csv; exit code 1 when something moved",
-        examples=("gate demo-seen",),
+        examples=("gate demo-seen", "gate grid4-seen --systems mine"),
         options=_gate_options,
         run=run_gate,
     ),
     "accept": Verb(
         summary="make the scores the baseline",
-        examples=('accept demo-seen --why "conformer blocks normalised before the residual"',),
+        examples=(
+            'accept demo-seen --why "conformer blocks normalised before the residual"',
+            'accept grid4-seen --systems mine --why "our first numbers"',
+        ),
         options=_accept_options,
         run=run_accept,
     ),

@@ -1,8 +1,7 @@
-"""A split's scores taken apart: by speaker, by word slot of a GRID sentence, by utterance.
+"""A split's scores taken apart: by speaker, by word slot of a GRID sentence.
 
 speakers     system x speaker -> mean      which voices are hard
 slots        system x slot -> error rate   which words of the sentence are lost
-utterances   clip -> score                 the whole distribution behind a mean
 """
 
 from __future__ import annotations
@@ -15,20 +14,10 @@ from v2sbench.asr import normalise
 from v2sbench.corpora.grid_grammar import GRAMMAR
 from v2sbench.results import Measured
 
-__all__ = ["SLOTS", "slots", "speakers", "utterances"]
+__all__ = ["SLOTS", "slots", "speakers"]
 
 SLOTS = tuple(name for name, _ in GRAMMAR)
 """Word slots of a GRID sentence, in order."""
-
-
-def utterances(scores: Measured, metric: str, clips: Sequence[str]) -> dict[str, float]:
-    """Clip -> its score, for the clips that have one; a WER in percent of its own words."""
-    tops, bottoms = scores.shares(metric, clips)
-    return {
-        clip: top / bottom
-        for clip, top, bottom in zip(clips, tops, bottoms, strict=True)
-        if top is not None and bottom
-    }  # fmt: skip
 
 
 def speakers(systems: Mapping[str, Measured], metric: str, clips: Sequence[str]) -> dict[str, dict[str, float]]:

@@ -25,7 +25,6 @@ from v2sbench.folders import locate
 from v2sbench.media import RATE, encode_flac, read_wav
 from v2sbench.metrics import METRICS
 from v2sbench.pictures import SPAN, log_mel
-from v2sbench.report.breakdown import utterances
 from v2sbench.results import Measured, Variant
 from v2sbench.runtime import UseError
 from v2sbench.shards import Clips
@@ -87,7 +86,7 @@ def pick(systems: Mapping[str, Measured], metric: str, clips: Sequence[str], cou
     A split without a variant takes its users' systems. A higher score must be better in `metric`. Ties go by clip id.
     """
     chosen = {name: scores for name, scores in systems.items() if Variant.of(name)} or dict(systems)
-    spread = {name: utterances(scores, metric, clips) for name, scores in chosen.items()}
+    spread = {name: scores.utterances(metric, clips) for name, scores in chosen.items()}
     ranked = sorted((name for name in spread if spread[name]),
                     key=lambda name: (-float(np.mean(list(spread[name].values()))), name))  # fmt: skip
     reasons: dict[str, dict[str, list[str]]] = {}

@@ -10,7 +10,7 @@ from v2sbench import wording
 from v2sbench.metrics import METRICS
 from v2sbench.nets.model import weights_path
 from v2sbench.report import charts
-from v2sbench.report.breakdown import slots, speakers, utterances
+from v2sbench.report.breakdown import slots, speakers
 from v2sbench.results import Measured, Variant
 from v2sbench.rows import Row
 from v2sbench.sheet import Table
@@ -119,7 +119,7 @@ def densities(table: Table, systems: Mapping[str, Measured], ids: Sequence[str])
         if metric not in METRICS:
             continue
         rows = {
-            row.system: list(utterances(systems[row.system], metric, ids).values())
+            row.system: list(systems[row.system].utterances(metric, ids).values())
             for row in table.measured
             if systems[row.system].has(metric)
         }
