@@ -353,8 +353,8 @@ def test_the_history_that_is_shipped_is_whole() -> None:
 
 def test_every_file_of_the_harness_is_in_its_document() -> None:
     text = (ROOT / "benchmarks/README.md").read_text(encoding="utf-8")
-    files = [path for path in (ROOT / "benchmarks").glob("*.py") if path.name not in ("__init__.py", "conftest.py")]
-    assert [path.stem for path in files if f"benchmarks.{path.stem}" not in text and f"{path.stem}.py" not in text] == []
+    names = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} - {"__init__", "conftest"}
+    assert [name for name in sorted(names) if f"benchmarks.{name}" not in text and f"{name}.py" not in text] == []
 
 
 def test_the_hooks_are_where_pytest_looks() -> None:
