@@ -1,6 +1,7 @@
 """The documents' commands, run as they are printed: on miniatures of corpora, under the names that the documents use.
 
-Every `v2sbench` line of a block is either run here or stands in ELSEWHERE with what does run it.
+Every `v2sbench` line of a block, or with arguments in running text, is either run here or stands in ELSEWHERE with what
+does run it.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pytest
 from tests.documents import Command, commands
 from tests.imports import ROOT
 from v2sbench import cli
+from v2sbench.corpora import corpus
 from v2sbench.corpora.divisions import place
 from v2sbench.corpora.fakes import chord, face_picture
 from v2sbench.corpora.grid_grammar import stems
@@ -30,9 +32,16 @@ SPLITS = ("grid1-seen", "grid4-seen", "demo-seen")
 """Splits of the documents that have scores here, all of the same few clips."""
 VARIANTS = {"v2a-mel-s-speaker-scratch": 0.3, "v2a-mel-s-speaker-frozen": 0.32, "v2a-mel-s-speaker-tuned": 0.1}
 """System -> how much noise is in its audio."""
-FOLDERS = {"my-wavs": 0.15, "a": 0.1, "b": 0.2, "mine": 0.1, "truth": 0.0, "my-system": 0.2, "other": 0.3}
+FOLDERS = {"my-wavs": 0.1, "their-wavs": 0.2, "truth": 0.0}
 """A user's folders, likewise."""
-FILLED = {"SPLIT": "demo-seen", "S": "demo-seen", "DIR": "my-wavs", "REASON": "because", "NAME": "mine"}
+FILLED = {
+    "CORPUS": "grid",
+    "SPLIT": "demo-seen",
+    "S": "demo-seen",
+    "DIR": "my-wavs",
+    "REASON": "because",
+    "NAME": "mine",
+}
 """What a reader puts for a placeholder."""
 ELSEWHERE = {
     r"train ": "tests/test_train.py: minutes",
@@ -42,13 +51,17 @@ ELSEWHERE = {
     r"prepare .*--cluster": "tests/test_cluster.py: needs a scheduler",
     r"(prepare films|split films-seen)": "tests/test_corpus_recipe.py: the recipe's own block",
     r"split .*--face": "tests/test_identity.py",
-    r"(sweep|reported add) ": "tests/test_sweeps.py, tests/test_reported.py: write to the project",
+    r"sweep ": "tests/test_sweeps.py: minutes",
+    r"reported add$": "the same with all that it needs, in CONTRIBUTING.md",
 }
 """Start of a line -> what runs it instead."""
 PARTLY = {"doctor": (0, 1, 2)}
 """Exit codes of verbs that judge: miniatures are far from complete."""
 
-TYPED = [command for command in commands() if command.fenced and command.words[0] == "v2sbench"]
+TYPED = [
+    command for command in dict.fromkeys(commands())
+    if command.words[0] == "v2sbench" and (command.fenced or len(command.words) > 2)
+]  # fmt: skip
 HERE = [line for line in TYPED if not any(re.match(start, " ".join(line.words[1:])) for start in ELSEWHERE)]
 
 
@@ -75,6 +88,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "results").mkdir()
     for name in ("reported.csv", "claims.yaml", "sources.bib"):
         shutil.copy(ROOT / "results" / name, folder / "results")
+    corpus("libritts").fake(folder / "data" / "libritts")
     names = sentences({"train": 3, "val": 1, "test": 4})
     for stem in names:
         opening = 0.5 - 0.5 * np.cos(np.arange(75) * rng(0, stem).uniform(0.4, 0.8))
@@ -100,6 +114,7 @@ def inside(folder: Path, what, *arguments):
 def scored() -> None:
     """Splits, references and scores of every system, by the verbs themselves."""
     type_in("prepare", "grid")
+    type_in("prepare", "libritts")
     for split in SPLITS:
         copy = Path("splits") / split
         if copy.name == SPLITS[0]:
@@ -115,6 +130,8 @@ def scored() -> None:
         type_in("score", "ground-truth", *VARIANTS, "--split", split)
     for name, noise in FOLDERS.items():
         spoilt(truth, Path(name), noise)
+    for split in SPLITS:
+        type_in("score", "--split", split, "--system", "mine=my-wavs")
     type_in("accept", "demo-seen", "--why", "first numbers")
 
 
