@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests import fake_scores
+from tests.imports import ROOT
 from v2sbench import baseline as it
 from v2sbench.baseline import Baseline, accept, moved, read_baseline, read_utterances, tolerance
 from v2sbench.metrics import METRICS
@@ -246,3 +248,31 @@ def test_the_author_is_gits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert it.author() == "From Config <config@example.org>"
     monkeypatch.setenv("GIT_AUTHOR_NAME", "From Environment")
     assert it.author() == "From Environment <config@example.org>"
+
+
+# ---------------------------------------------------------------- this project's own
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / it.BASELINE).glob("*.csv")), ids=lambda path: path.stem)
+def test_the_committed_table_is_as_accepted(path: Path) -> None:
+    """What `v2sbench gate` says after `make demo`, for whoever changed the table and ran no gate."""
+    accepted = read_baseline(path.stem, path.parent)
+    with (ROOT / "results" / "tables" / path.name).open(encoding="utf-8", newline="") as stream:
+        lines = {(line["system"], line["metric"]): line for line in csv.DictReader(stream)}
+    assert set(accepted.cells) <= set(lines)
+    for (system, metric), (value, n, n_failed) in accepted.cells.items():
+        line = lines[system, metric]
+        assert (int(line["n"]), int(line["n_failed"])) == (n, n_failed)
+        assert (line["protocol"], line["metric_version"]) == (accepted.protocol, accepted.versions[metric])
+        assert not moved(metric, value, float(line["value"])), f"{system} {metric}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / it.BASELINE).glob("*.tsv")), ids=lambda path: path.name.split(".")[0])
+def test_the_accepted_means_are_those_of_the_accepted_utterances(path: Path) -> None:
+    split = path.name.split(".")[0]
+    known = read_utterances(split, path.parent)
+    assert known is not None
+    for (system, metric), (value, n, _) in read_baseline(split, path.parent).cells.items():
+        scores = known[system, metric].values()
+        assert len(scores) == n
+        assert sum(scores) / n == pytest.approx(value, rel=1e-5), "sentences of one length: a pooled rate is a mean"
