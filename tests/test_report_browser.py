@@ -164,6 +164,8 @@ def test_clips_are_switched_by_list_by_button_and_by_key(page: Any) -> None:
 def test_what_was_heard_is_text(page: Any) -> None:
     line = page.find_element("css selector", "#systems li[data-system='noise'] p:last-child")
     assert line.text == f"heard: {BITING}"
+    silent = page.find_element("css selector", f"#systems li[data-system='{SCRATCH}'] p:last-child")
+    assert silent.text == "heard: nothing"
     assert not page.find_elements("css selector", "#systems b")
     assert page.find_elements("css selector", "#systems .wrong")
 

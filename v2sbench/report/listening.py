@@ -197,5 +197,5 @@ def _shown(table: Table, sample: Sample) -> dict[str, object]:
     status = line.get("status", "not scored")
     return {
         "audio": sample.audio, "mel": sample.mel, "seconds": round(sample.seconds, 3), "scores": ", ".join(scores),
-        "heard": line.get("hyp") or "", "status": "" if status == "ok" else status,
+        "heard": line.get("hyp"), "status": "" if status == "ok" else status,
     }  # fmt: skip

@@ -141,8 +141,8 @@
         });
         item.append(button, mel, make("p", sample.scores));
         if (sample.status) item.append(make("p", `not scored: ${sample.status}`, "wrong"));
-        if (sample.heard && clip.text) {
-          const line = make("p", "heard: ");
+        if (sample.heard !== null && clip.text) {
+          const line = make("p", sample.heard ? "heard: " : "heard: nothing");
           transcript(clip.text, sample.heard).forEach((word) => line.append(word, " "));
           item.append(line);
         }
