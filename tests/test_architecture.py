@@ -11,10 +11,11 @@ from tests.imports import EVERY_CORPUS, MODULES, imports_of
 
 ORDER = (
     "runtime", "pool", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "fetch", "roi", "lines", "shards",
-    "shardwriter", "drafts", "splits", "heard", "clips", "mixing", "contact", "doctor", "dsp", "pictures", "identity", "nets",
-    "vocoders", "adversary", "spectral", "batches", "objectives", "train", "synthesis", "asr", "mos", "stoi",
-    "cepstra", "metrics", "folders", "ledger", "transcripts", "scoring", "stats", "results", "reported", "rows",
-    "paired", "claims", "sheet", "wording", "tables", "spread", "sweeps", "report", "baseline", "gate", "cli", "__main__",
+    "shardwriter", "drafts", "splits", "heard", "clips", "mixing", "contact", "doctor", "dsp", "pictures",
+    "identity", "nets", "vocoders", "adversary", "spectral", "batches", "objectives", "train", "synthesis", "asr",
+    "mos", "stoi", "cepstra", "metrics", "folders", "ledger", "transcripts", "scoring", "stats", "results",
+    "reported", "rows", "paired", "claims", "sheet", "wording", "tables", "spread", "sweeps", "report", "baseline",
+    "gate", "cli", "__main__",
 )  # fmt: skip
 """A module or package imports only from what stands to its left, and from its own package."""
 LONGEST = 400
