@@ -164,10 +164,34 @@ def test_rows_stand_in_the_papers_order(tmp_path: Path) -> None:
     assert rows == names
 
 
+def test_latex_has_no_column_that_says_nothing(marked: Table, tmp_path: Path) -> None:
+    fake_scores.write_all(tmp_path, "demo-seen")
+    plain = latex.check(tables.latex(build("demo-seen", measured=tmp_path)))
+    assert [re.sub(r" \$.*", "", head) for head in plain[0]] == [
+        "system", "vocoder", "PESQ-WB", "PESQ-NB", "STOI", "ESTOI", r"WER \%", "n", "failed",
+    ]  # fmt: skip
+    assert {"init", "identity", "source"} < set(latex.check(tables.latex(marked))[0])
+
+
+def test_minus_signs_are_set_as_such() -> None:
+    assert tables._tex("[-0.012, 0.003] -0.5, +1.3 [-5.3, +7.9] x-5 5-95 mel-s_1") == (
+        r"[$-$0.012, 0.003] $-$0.5, +1.3 [$-$5.3, +7.9] x-5 5-95 mel-s\_1"
+    )
+
+
+def test_what_follows_the_table_is_text_that_runs_over_pages(marked: Table) -> None:
+    table, _, text = tables.latex(marked).partition(r"\end{table*}")
+    assert r"\S{} yours was scored" in table
+    assert "against mine: " not in table
+    assert text.count(" against mine: ") == len(marked.marks)
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine: the parser stands in")
 def test_latex_compiles_and_is_no_wider_than_the_page(marked: Table, tmp_path: Path) -> None:
-    said = latex.typeset(tables.latex(marked), tmp_path)
-    assert "undefined control sequence" not in said.lower()
+    assert "undefined control sequence" not in latex.typeset(tables.latex(marked), tmp_path).lower()
+    fake_scores.write_all(tmp_path, "demo-seen")
+    said = latex.typeset(tables.latex(build("demo-seen", measured=tmp_path)), tmp_path)
+    assert not re.search(r"Overfull|too large", said)
 
 
 @pytest.mark.parametrize("layout", [tables.markdown, tables.latex, tables.console])
