@@ -25,7 +25,7 @@ OTHERS = ("bibtex", "csv", "json", "python", "text", "toml", "yaml")
 """Languages of fences that hold none."""
 SETTING = re.compile(r"[A-Z][A-Z0-9_]*=.*")
 OPERATORS = ("&&", "||", "|", ";", "&")
-GENERATED = ("models/weights/", "results/", "docs/pictures/report.png")
+GENERATED = ("models/weights/", "results/")
 """Paths that may be named without being there, since a command makes them."""
 WRITTEN = ("models/v2a-mel-wide-speaker-scratch.yaml",)
 """Files that a recipe tells to write."""
