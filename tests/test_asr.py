@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 import urllib.error
 
 import jiwer
@@ -283,6 +284,7 @@ def plugin(tmp_path, monkeypatch):
     """Installs an entry point of that name and target."""
     (tmp_path / "ears.py").write_text(PLUGIN)
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "ears", raising=False)  # another test's
 
     def install(line):
         info = tmp_path / "ears-1.dist-info"

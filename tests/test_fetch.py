@@ -288,11 +288,13 @@ def test_amounts() -> None:
 # ---------------------------------------------------------------- killed
 
 PROGRAM = """
+import signal
 import sys
 from pathlib import Path
 from tests.publisher import toy
 from v2sbench.corpora.remote import Remote
 from v2sbench.fetch import fetch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 files = [Remote(url=url, part=url[-6:-4], size=int(size), digest=digest)
          for url, size, digest in (line.split() for line in sys.argv[2:])]
 fetch(toy(*files), Path(sys.argv[1]), jobs=2)

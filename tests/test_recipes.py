@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,7 @@ def ears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     line = entry[1].replace('"', "")
     (info / "entry_points.txt").write_text(f"[{GROUP}]\n{line}\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "ears", raising=False)  # another test's
     recogniser.cache_clear()
     yield
     recogniser.cache_clear()
