@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.imports import ROOT
 from v2sbench import cli, corpora, reported
 from v2sbench.metrics import METRICS
 from v2sbench.reported import BARE_PESQ, FIELDS, Reported, add, problems, read_reported, read_sources
@@ -18,7 +19,7 @@ from v2sbench.runtime import UseError
 
 HEADER = ",".join(FIELDS)
 LINE = "grid4-seen,Mine,,speaker,stoi,,0.5,somebody2020,Table 1,primary,"
-COLLECTED = Path("/work/shared/design/reported.csv")
+COLLECTED = ROOT.parent / "shared" / "design" / "reported.csv"
 KNOWN = {"splits": ["grid4-seen", "lrw-unseen"], "sources": ["somebody2020", "kefalas2024"]}
 
 
