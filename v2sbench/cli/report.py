@@ -27,6 +27,7 @@ def run_report(args: argparse.Namespace) -> None:
     """Scores and audio -> one HTML page a split, and the files that `dvc plots` shows."""
     from v2sbench.card import load_params
     from v2sbench.report import CLIPS, write_report
+    from v2sbench.report.numbers import read
     from v2sbench.report.plots import write_plots
 
     splits = args.splits or load_params().v2a_splits
@@ -36,10 +37,10 @@ def run_report(args: argparse.Namespace) -> None:
     for split in splits:
         for name, folder in own.items():
             _score_own(split, name, folder)
-        clips = CLIPS if args.clips is None else args.clips
-        print(f"report: {write_report(split, args.out, clips=clips, folders=own)}")
+        clips, scored = CLIPS if args.clips is None else args.clips, read(split)
+        print(f"report: {write_report(split, args.out, clips=clips, folders=own, scored=scored)}")
         if args.out is None:
-            print(f"plots: {write_plots(split)}")
+            print(f"plots: {write_plots(split, scored=scored)}")
 
 
 def _named(text: str) -> tuple[str, Path]:

@@ -15,15 +15,15 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from v2sbench import results, wording
+from v2sbench import wording
 from v2sbench.report import numbers
 from v2sbench.report.breakdown import SLOTS
 from v2sbench.report.listening import Exhibit, as_json, audio_of, exhibit, pick
+from v2sbench.report.numbers import Scored
 from v2sbench.report.provenance import assumptions, provenance
-from v2sbench.results import Measured, asked
+from v2sbench.results import Measured
 from v2sbench.runtime import UseError, atomic, progress
 from v2sbench.shards import Clips
-from v2sbench.sheet import build
 from v2sbench.splits import SplitTable, read_split
 
 __all__ = ["CLIPS", "REPORTS", "write_report"]
@@ -40,22 +40,20 @@ def write_report(
     *,
     clips: int = CLIPS,
     folders: Mapping[str, Path] | None = None,
-    measured: Path = results.MEASURED,
+    scored: Scored | None = None,
     audio: Path = Path("audio"),
 ) -> Path:
     """Write the page of a scored split and return its path (default: results/reports/SPLIT.html).
 
     clips: how many to listen to; 0 leaves the listening page out. folders: system -> folder of its audio, for systems
-    whose audio lies elsewhere than audio/SPLIT/SYSTEM. UseError when nothing was scored, and, unless `clips` is 0, when
-    the split, its clips or the audio of the ground truth are not here.
+    whose audio lies elsewhere than audio/SPLIT/SYSTEM. scored: the split's scores, where they were read. UseError when
+    nothing was scored, and, unless `clips` is 0, when the split, its clips or all audio are not here.
     """
     if clips < 0:
         raise UseError(f"--clips must not be negative, not {clips}")
-    table = build(split, measured=measured)
-    systems = results.load(split, measured)
-    ids = asked(systems)
+    scored = scored or numbers.read(split)
+    table, systems, ids, metric = scored.table, scored.systems, scored.clips, scored.ranking
     exhibits: list[Exhibit] = []
-    metric = next((name for name in numbers.RANKING if any(scores.has(name) for scores in systems.values())), "")
     division = read_split(Path("splits") / split) if clips or (Path("splits") / split).is_dir() else None
     if clips:
         assert division is not None  # read above

@@ -4,23 +4,49 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from v2sbench import wording
+from v2sbench import results, wording
 from v2sbench.metrics import METRICS
 from v2sbench.nets.model import weights_path
 from v2sbench.report import charts
 from v2sbench.report.breakdown import slots, speakers
-from v2sbench.results import Measured, Variant
+from v2sbench.results import Measured, Variant, asked
 from v2sbench.rows import Row
-from v2sbench.sheet import Table
+from v2sbench.sheet import Table, build
 
-__all__ = ["RANKING", "densities", "forests", "grid", "lead", "logs", "slot_table", "speaker_tables", "training"]
+__all__ = [
+    "RANKING", "Scored", "densities", "forests", "grid", "lead", "logs", "read", "slot_table", "speaker_tables",
+    "training",
+]  # fmt: skip
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
 """The first of these that was measured says which system, and which clips, are best and worst."""
 LOGGED = ("validation_l1", "l1", "power")
 """Columns of a training log that are drawn: of every family the validation, and what it trains on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored:
+    """What page and plots of a split are made from."""
+
+    table: Table
+    """Its table."""
+    systems: Mapping[str, Measured]
+    """Every scored system by name."""
+    clips: Sequence[str]
+    """The clips that all are asked for."""
+    ranking: str
+    """The metric of RANKING that was measured, empty for none."""
+
+
+def read(split: str, measured: Path = results.MEASURED) -> Scored:
+    """The scores of a split, tabulated and compared: seconds of work, so once for page and plots."""
+    table, systems = build(split, measured=measured), results.load(split, measured)
+    ranking = next((name for name in RANKING if any(scores.has(name) for scores in systems.values())), "")
+    return Scored(table=table, systems=systems, clips=asked(systems), ranking=ranking)
 
 
 def lead(table: Table) -> list[str]:

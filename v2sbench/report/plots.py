@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from v2sbench import results
 from v2sbench.pictures import mel_sheet
 from v2sbench.report.listening import audio_of, pick
-from v2sbench.report.numbers import RANKING, logs
-from v2sbench.results import asked
+from v2sbench.report.numbers import Scored, logs, read
 from v2sbench.runtime import atomic
-from v2sbench.sheet import Table, build
+from v2sbench.sheet import Table
 
 __all__ = ["PLOTS", "write_plots"]
 
@@ -25,11 +23,13 @@ CLIPS, SYSTEMS = 3, 5
 """Rows and columns of the picture of spectrograms, at most."""
 
 
-def write_plots(
-    split: str, out: Path = PLOTS, *, measured: Path = results.MEASURED, audio: Path = Path("audio")
-) -> Path:
-    """Write the files of a scored split and return their folder; the picture is left out where there is no audio."""
-    table, systems = build(split, measured=measured), results.load(split, measured)
+def write_plots(split: str, out: Path = PLOTS, *, scored: Scored | None = None, audio: Path = Path("audio")) -> Path:
+    """Write the files of a scored split and return their folder; the picture is left out where there is no audio.
+
+    scored: the split's scores, where they were read.
+    """
+    scored = scored or read(split)
+    table, systems, metric = scored.table, scored.systems, scored.ranking
     folder = out / split
     with atomic(folder) as draft:
         (draft / "validation").mkdir(parents=True)
@@ -39,11 +39,9 @@ def write_plots(
             for variant, points in lines.items():
                 rows = [f"step,{column}", *(f"{step:g},{value:g}" for step, value in points)]
                 (draft / "validation" / f"{variant}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        ids = asked(systems)
-        metric = next((name for name in RANKING if any(scores.has(name) for scores in systems.values())), "")
         shown = _shown(table, metric)
         there = {name: audio / split / name for name in shown if (audio / split / name).is_dir()}
-        clips = [item.clip for item in pick(systems, metric, ids, CLIPS)] if metric else []
+        clips = [item.clip for item in pick(systems, metric, scored.clips, CLIPS)] if metric else []
         clips = [clip for clip in clips if set(audio_of(there, clip)) == set(there)]
         if there and clips:
             texts = {clip: str(next(iter(systems.values())).lines[clip].get("text") or "") for clip in clips}
