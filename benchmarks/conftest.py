@@ -19,12 +19,12 @@ import pytest
 
 from benchmarks.machine import pytest_benchmark_update_machine_info, pytest_configure  # noqa: F401 - pytest looks here
 from v2sbench import cli, corpora
-from v2sbench.card import list_cards
 from v2sbench.cli.parser import need_split
-from v2sbench.results import MEASURED, group_of
+from v2sbench.nets.card_reading import list_cards
+from v2sbench.results.measured import MEASURED, group_of
+from v2sbench.results.sheet import Table
+from v2sbench.results.tables import TABLES, console, write_tables
 from v2sbench.runtime import CheckError, UseError, choose
-from v2sbench.sheet import Table
-from v2sbench.tables import TABLES, console, write_tables
 
 AUDIO = Path("audio")
 WEIGHTS = Path("models/weights")

@@ -32,8 +32,8 @@ RATE = 16_000
 
 def repeat_clips(root: Path, count: int, seconds: float) -> None:
     """`count` clips as root/{wavs,refs}/sK/cNNNNN.wav."""
-    from v2sbench.folders import clips_of, files_of
-    from v2sbench.pcm import read_wav, write_wav
+    from v2sbench.audio import read_wav, write_wav
+    from v2sbench.scoring.folders import clips_of, files_of
 
     write_clips(root / "base", BASE, RATE)
     sides = {name: files_of(root / "base" / name) for name in ("wavs", "refs")}

@@ -20,16 +20,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from v2sbench.batches import Batch, Batches
-from v2sbench.card import Card, load_card, load_params, merge
-from v2sbench.media import RATE, SAMPLES_PER_FRAME, resample
+from v2sbench.audio import RATE, SAMPLES_PER_FRAME, resample
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
+from v2sbench.nets.batch import Batch
+from v2sbench.nets.card_reading import load_card, load_params
+from v2sbench.nets.cards import Card
 from v2sbench.nets.model import build_model
-from v2sbench.objectives import objective_of
-from v2sbench.runtime import UseError, device, fold, rng, setup_determinism
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
-from v2sbench.stoi import intelligibility
-from v2sbench.vocoders import GRIFFIN_LIM, load_vocoder
+from v2sbench.runtime import UseError, device, fold, merge, rng, setup_determinism
+from v2sbench.scoring.metrics.stoi import intelligibility
+from v2sbench.synthesis.vocoders import GRIFFIN_LIM, load_vocoder
+from v2sbench.train.batches import Batches
+from v2sbench.train.objectives import objective_of
 
 CLIPS = 8
 """Clips that are learnt by heart."""

@@ -27,15 +27,16 @@ from typing import Any
 
 import numpy as np
 
-from v2sbench.clips import prepare
+from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, decode_flac, encode_flac
+from v2sbench.clips.identities import Identities
+from v2sbench.clips.lines import write_table
+from v2sbench.clips.splits import COLUMNS as SPLIT_COLUMNS
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import COLUMNS, Clips
 from v2sbench.corpora import corpus, root_of
-from v2sbench.identity import Identities
-from v2sbench.lines import write_table
-from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode_flac, encode_flac
+from v2sbench.prepare.clips import prepare
 from v2sbench.runtime import rng
-from v2sbench.shards import COLUMNS, Clips
-from v2sbench.splits import COLUMNS as SPLIT_COLUMNS
-from v2sbench.splits import batch_ids, read_split
+from v2sbench.train.batches import batch_ids
 
 PER_SPEAKER = 250
 """Clips of one speaker."""

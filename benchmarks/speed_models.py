@@ -23,17 +23,19 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from v2sbench.batches import Batch, Batches
-from v2sbench.card import Card, card_from_json, load_card, load_params, model_of
+from v2sbench.audio import FPS, SAMPLES_PER_FRAME, encode_flac
+from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import Coverage
-from v2sbench.dsp import griffin_lim, mel_frames
-from v2sbench.identity import DIMENSIONS
-from v2sbench.media import FPS, SAMPLES_PER_FRAME, encode_flac
+from v2sbench.nets.batch import Batch
+from v2sbench.nets.card_reading import card_from_json, load_card, load_params, model_of
+from v2sbench.nets.cards import Card
+from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.model import build_model
-from v2sbench.objectives import objective_of
-from v2sbench.shards import Clips
-from v2sbench.shardwriter import ShardWriter
-from v2sbench.splits import Row, SplitTable
+from v2sbench.prepare.writer import ShardWriter
+from v2sbench.synthesis.griffin_lim import griffin_lim
+from v2sbench.train.batches import Batches
+from v2sbench.train.objectives import objective_of
 
 CARDS = (
     "v2a-mel-s-speaker-scratch", "v2a-mel-m-speaker-scratch", "v2a-wave-speaker-scratch", "a2a-mel-s", "a2a-wave",

@@ -1,4 +1,4 @@
-"""Who finds faces, how fast, and how far apart the crops are: the providers of `v2sbench.roi` and dlib on real clips.
+"""Who finds faces, how fast, and how far apart the crops are: the providers of `v2sbench.prepare.mouths` and dlib on real clips.
 
     python -m benchmarks.speed_roi [--clips 12] [--every 15]                                      needs V2S_DATA/grid
 
@@ -25,9 +25,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.media import FPS, MediaError, decode
-from v2sbench.roi import MOUTH, RoiError, crop, face_still, find_mouth, mesh
-from v2sbench.roi.landmarks import from_landmarks
+from v2sbench.audio import FPS, MediaError
+from v2sbench.prepare import face_mesh as mesh
+from v2sbench.prepare.crops import RoiError, crop, face_still
+from v2sbench.prepare.landmarks import MOUTH, from_landmarks
+from v2sbench.prepare.media import decode
+from v2sbench.prepare.mouths import find_mouth
 
 Pictures = NDArray[np.uint8]
 CORNERS = np.array([(0, 0), (95, 0), (0, 95), (95, 95)], np.float64)

@@ -48,9 +48,9 @@ out.write_text(json.dumps(found))
 
 def write_clips(root: Path, count: int, rate: int) -> float:
     """`count` clips under root/refs and, with noise, under root/wavs; seconds of speech in all."""
+    from v2sbench.audio import MediaError, write_wav
     from v2sbench.corpora.grid_grammar import fault_of
-    from v2sbench.media import MediaError, read_audio
-    from v2sbench.pcm import write_wav
+    from v2sbench.prepare.media import read_audio
 
     logging.disable(logging.WARNING)
     grid = Path(os.environ.get("V2S_DATA", "data")) / "grid"

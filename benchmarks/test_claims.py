@@ -9,9 +9,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.conftest import Plan
-from v2sbench import claims, reported
-from v2sbench.sheet import Table
-from v2sbench.wording import pair_lines, verdict_lines
+from v2sbench.results import claims
+from v2sbench.results import published as reported
+from v2sbench.results.sheet import Table
+from v2sbench.results.wording import pair_lines, verdict_lines
 
 
 def test_pretrained_against_scratch(plan: Plan, table: Table) -> None:

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks.conftest import Plan
-from v2sbench import baseline, gate, reported, results
-from v2sbench.metrics import METRICS
+from v2sbench.results import baseline, gate
+from v2sbench.results import measured as results
+from v2sbench.results import published as reported
+from v2sbench.results.sheet import Table
 from v2sbench.runtime import CheckError, UseError
-from v2sbench.sheet import Table
+from v2sbench.scoring.metrics import METRICS
 
 
 def test_numbers_are_possible(table: Table) -> None:
@@ -69,7 +71,7 @@ def test_nothing_moved(plan: Plan, table: Table) -> None:
 
 def test_reported_numbers_have_a_source() -> None:
     """Needs no split: every source of a reported number or claim is in sources.bib."""
-    from v2sbench.claims import read_claims
+    from v2sbench.results.claims import read_claims
 
     keys = set(re.findall(r"@\w+\{(\w+),", Path("results/sources.bib").read_text(encoding="utf-8")))
     cited = {line.source for line in reported.read_reported()} | {claim.source for claim in read_claims()}

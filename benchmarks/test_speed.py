@@ -45,11 +45,11 @@ from benchmarks.speed_models import (
     recipes,
     speechlike,
 )
-from v2sbench.card import Card, load_card
-from v2sbench.clips import Clips
-from v2sbench.dsp import LogMel
-from v2sbench.media import FPS, SAMPLES_PER_FRAME, write_wav
-from v2sbench.pcm import read_wav
+from v2sbench.audio import FPS, SAMPLES_PER_FRAME, read_wav, write_wav
+from v2sbench.clips.store import Clips
+from v2sbench.nets.card_reading import load_card
+from v2sbench.nets.cards import Card
+from v2sbench.nets.mel import LogMel
 from v2sbench.runtime import worker_count
 from v2sbench.scoring import score
 

@@ -1,6 +1,6 @@
 """Writes models/README.md, what every card builds and where its values are from: `python docs/models.py [--check]`.
 
-The grades of the values (primary, secondary, assumed, ...) are told in v2sbench/report/grades.py.
+The grades of the values (primary, secondary, assumed, ...) are told in v2sbench/report/card_sources.py.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from pathlib import Path
 
 import torch
 
-from v2sbench.adversary import Discriminator
-from v2sbench.card import Adversary, Card, card_chain, list_cards, load_card, load_params
-from v2sbench.media import FPS, SAMPLES_PER_FRAME
-from v2sbench.nets.cost import costs_of, multiply_adds, parameters
-from v2sbench.report.grades import Value, read_values
+from v2sbench.audio import FPS, SAMPLES_PER_FRAME
+from v2sbench.nets.card_reading import card_chain, list_cards, load_card, load_params
+from v2sbench.nets.cards import Adversary, Card
+from v2sbench.report.card_sources import Value, read_values
+from v2sbench.tools.cost import costs_of, multiply_adds, parameters
+from v2sbench.train.adversary import Discriminator
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "models"

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from v2sbench.audio import FPS, RATE
 from v2sbench.corpora.fakes_mp4 import SOUND_RATE, write_mp4
-from v2sbench.media import FPS, RATE, decode
+from v2sbench.prepare.media import decode
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 
 from tests.small import small_split
-from v2sbench.clips import prepare
 from v2sbench.corpora import corpus
+from v2sbench.prepare.clips import prepare
 
 # The same examples every time, however slow the machine is.
 settings.register_profile("v2sbench", deadline=None, derandomize=True)

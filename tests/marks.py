@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from v2sbench import roi
+from v2sbench.prepare import mouths as roi
 
 
 def mean_landmarks():

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from v2sbench import media
 from v2sbench.corpora import Clip, Scan, corpus
+from v2sbench.prepare import media
 
 
 def digests(folder):

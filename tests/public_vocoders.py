@@ -15,11 +15,11 @@ from ruamel.yaml import YAML
 from torch import Tensor, nn
 
 from tests.small import small_card
-from v2sbench.card import load_card
-from v2sbench.dsp import mel_frames
+from v2sbench.nets.card_reading import load_card
+from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.model import build_model, save_weights
-from v2sbench.vocoders.hifigan import HifiGan, HifiGanArch
-from v2sbench.vocoders.parallel_wavegan import ParallelWaveGan, _Params, _Upsampling
+from v2sbench.synthesis.hifigan import HifiGan, HifiGanArch
+from v2sbench.synthesis.parallel_wavegan import ParallelWaveGan, _Params, _Upsampling
 
 MEL = load_card("a2a-mel-s").arch.mel
 FEATURES = {

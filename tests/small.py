@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from v2sbench.card import Card, Params, card_from_json, load_card, merge
-from v2sbench.lines import write_table
-from v2sbench.media import RATE, SAMPLES_PER_FRAME, encode_flac
-from v2sbench.runtime import rng
-from v2sbench.shards import Clips
-from v2sbench.shardwriter import ShardWriter, encode_still
-from v2sbench.splits import COLUMNS, DIMENSIONS
+from v2sbench.audio import RATE, SAMPLES_PER_FRAME, encode_flac
+from v2sbench.clips.lines import write_table
+from v2sbench.clips.splits import COLUMNS, DIMENSIONS
+from v2sbench.clips.store import Clips
+from v2sbench.nets.card_reading import card_from_json, load_card
+from v2sbench.nets.cards import Card, Params
+from v2sbench.prepare.writer import ShardWriter, encode_still
+from v2sbench.runtime import merge, rng
 
 SMALL: dict[str, Any] = {
     "arch": {

@@ -8,11 +8,11 @@ import numpy as np
 
 from tests.fake_scores import write
 from tests.imports import ROOT
-from v2sbench.media import RATE, write_wav
-from v2sbench.results import MEASURED
+from v2sbench.audio import RATE, write_wav
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
+from v2sbench.results.measured import MEASURED
 from v2sbench.runtime import rng
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
 
 TUNED, SCRATCH = "v2a-mel-s-speaker-tuned", "v2a-mel-s-speaker-scratch"
 LEVELS = {"ground-truth": 1.0, TUNED: 0.6, SCRATCH: 0.4, "noise": 0.1}

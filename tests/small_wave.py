@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from tests.small import SMALL, small_params
-from v2sbench.card import Card, Params, card_from_json, load_card, merge
-from v2sbench.identity import DIMENSIONS
-from v2sbench.media import SAMPLES_PER_FRAME
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.clips.splits import DIMENSIONS
+from v2sbench.nets.card_reading import card_from_json, load_card
+from v2sbench.nets.cards import Card, Params
 from v2sbench.nets.model import SpeechModel
+from v2sbench.runtime import merge
 
 SMALL_ADVERSARY: dict[str, Any] = {"scales": 2, "width": 4, "limit": 16, "start": 0.4, "lead": 0.2}
 SMALL_WAVE: dict[str, Any] = merge(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.voices import RATE, noisy, voice
 from v2sbench.runtime import rng
-from v2sbench.scoring.agreement import FEWEST, MOST, Agreement, profile
+from v2sbench.scoring.wrong_files import FEWEST, MOST, Agreement, profile
 
 CLIPS = [f"s{speaker}/clip{index}" for speaker in (1, 2) for index in range(6)]
 

@@ -1,66 +1,48 @@
-"""The order of the modules, their size, and what they offer."""
+"""The plan of the code: which package may import which, and what every file owes its reader."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 
 import pytest
 
-from tests.imports import EVERY_CORPUS, MODULES, imports_of
+from docs.structure import ROOT, arrows, imported
 
-ORDER = (
-    "runtime", "pool", "pcm", "card", "mpeg1", "tracks", "media", "corpora", "fetch", "roi", "lines", "shards",
-    "shardwriter", "drafts", "splits", "heard", "clips", "mixing", "contact", "doctor", "dsp", "pictures",
-    "identity", "nets", "vocoders", "adversary", "spectral", "batches", "objectives", "train", "synthesis", "asr",
-    "mos", "stoi", "cepstra", "metrics", "folders", "ledger", "transcripts", "scoring", "stats", "results",
-    "reported", "rows", "paired", "claims", "sheet", "wording", "tables", "spread", "sweeps", "report", "baseline",
-    "gate", "cli", "__main__",
-)  # fmt: skip
-"""A module or package imports only from what stands to its left, and from its own package."""
-LONGEST = 400
-"""Lines of a file."""
-
-
-def place(module: str) -> int:
-    """Index in ORDER of the top-level module or package."""
-    parts = module.split(".")
-    return ORDER.index(parts[1]) if len(parts) > 1 else -1
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_imports_only_from_the_left(module):
-    if module == "v2sbench":
-        assert not imports_of(module, typing=True)
-        return
-    assert module.split(".")[1] in ORDER, "a new module: give it a place in ORDER"
-    own = module.split(".")[1]
-    for other in imports_of(module, typing=True):
-        if other not in ("v2sbench", EVERY_CORPUS):
-            assert place(other) < place(module) or other.split(".")[1] == own, f"{module} imports {other}"
+USES = {
+    "runtime": "",
+    "audio": "runtime",
+    "corpora": "audio runtime",
+    "clips": "audio runtime",
+    "talker": "audio corpora runtime",
+    "scoring": "audio corpora runtime",
+    "nets": "audio clips runtime",
+    "prepare": "audio clips corpora runtime",
+    "results": "runtime scoring",
+    "train": "audio clips nets runtime",
+    "synthesis": "audio clips nets prepare runtime",
+    "report": "audio clips corpora nets results runtime scoring",
+    "tools": "audio clips corpora nets prepare results runtime scoring",
+    "cli": "audio clips corpora nets prepare report results runtime scoring synthesis tools train",
+    "__main__": "cli",
+    "__init__": "",
+}
+"""Package -> the packages that it may import."""
+FILES = sorted(ROOT.rglob("*.py"))
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_no_file_is_long(module):
-    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_packages_import_only_what_the_plan_allows():
+    assert {room: used - set(USES[room].split()) for room, used in arrows().items()} == {room: set() for room in USES}
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "v2sbench.__main__"])
-def test_all_is_sorted_and_there(module):
-    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
-    named = [
-        ast.literal_eval(node.value)
-        for node in tree.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__"
+def test_synthesis_asks_prepare_only_to_read_a_film():
+    asks = [
+        path.name for path in (ROOT / "synthesis").glob("*.py") if any("prepare" in name for name in imported(path))
     ]
-    if not named:
-        return
-    (names,) = named
-    assert names == sorted(names, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
-    loaded = importlib.import_module(module)
-    assert all(hasattr(loaded, name) for name in names)
+    assert asks == ["speak.py"], "a stage of synthesis must not depend on the mouth finder"
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_every_module_says_what_it_is(module):
-    assert ast.get_docstring(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_says_what_it_is_and_is_short(path):
+    text = path.read_text(encoding="utf-8")
+    assert ast.get_docstring(ast.parse(text))
+    assert len(text.splitlines()) <= 400

@@ -13,7 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
-from v2sbench.asr import (
+from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of, text_of
+from v2sbench.runtime import UseError, sha256_file
+from v2sbench.scoring.recognisers import (
     GROUP,
     NORMALISERS,
     RATE,
@@ -26,10 +28,8 @@ from v2sbench.asr import (
     sphinx,
     with_words,
 )
-from v2sbench.asr.sphinx import GridGrammar, WordsGrammar, grid_jsgf, words_of
-from v2sbench.asr.whisper import Whisper
-from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of, text_of
-from v2sbench.runtime import UseError, sha256_file
+from v2sbench.scoring.recognisers.sphinx import GridGrammar, WordsGrammar, grid_jsgf, words_of
+from v2sbench.scoring.recognisers.whisper import Whisper
 
 pytestmark = pytest.mark.filterwarnings(
     # whisper leaves its own asset files to the garbage collector
@@ -185,7 +185,8 @@ def test_its_id_says_version_and_options(grammar, monkeypatch):
 
 
 def grid_waves(root, speaker, count):
-    from v2sbench.media import MediaError, read_audio
+    from v2sbench.audio import MediaError
+    from v2sbench.prepare.media import read_audio
 
     paths = sorted((root / speaker).iterdir()) if (root / speaker).is_dir() else []
     found = []

@@ -11,7 +11,7 @@ import soundfile
 
 from tests.voices import noisy, voice
 from v2sbench import cli
-from v2sbench.pcm import write_wav
+from v2sbench.audio import write_wav
 
 RATE = 16_000
 LONG = 600

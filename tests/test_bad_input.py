@@ -13,11 +13,12 @@ import pytest
 from tests.imports import ROOT
 from tests.small import SMALL, small_card
 from v2sbench import cli
-from v2sbench.card import read_yaml
-from v2sbench.clips import write_split
+from v2sbench.audio import RATE, write_wav
 from v2sbench.corpora import corpus, split
-from v2sbench.media import RATE, write_mpeg1, write_wav
 from v2sbench.nets.model import MelModel, save_weights
+from v2sbench.prepare.splits import write_split
+from v2sbench.runtime import read_yaml
+from v2sbench.talker.films import write_mpeg1
 
 VARIANT = "v2a-mel-s-speaker-scratch"
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests import fake_scores
 from tests.imports import ROOT
-from v2sbench import baseline as it
-from v2sbench.baseline import Baseline, accept, moved, read_baseline, read_utterances, tolerance
-from v2sbench.metrics import METRICS
+from v2sbench.results import baseline as it
+from v2sbench.results.baseline import Baseline, accept, moved, read_baseline, read_utterances, tolerance
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import METRICS
 
 TUNED = "v2a-mel-s-speaker-tuned"
 WHO = "A Tester <tester@example.org>"

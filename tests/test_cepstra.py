@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
-from v2sbench.cepstra import BANDS, ORDER, RATE, WINDOW, distortion, mel_cepstra
+from v2sbench.scoring.metrics.mcd import BANDS, ORDER, RATE, WINDOW, distortion, mel_cepstra
 
 
 @pytest.mark.parametrize(("order", "amount"), [(1, 0.3), (2, 0.3), (5, -0.2)])

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from tests import fake_scores
-from v2sbench import claims, results
-from v2sbench.claims import Claim, Pair, compare, incomplete, judge, read_claims
-from v2sbench.results import Variant
+from v2sbench.results import claims
+from v2sbench.results import measured as results
+from v2sbench.results.bootstrap import MIN_PAIRS, Outcome
+from v2sbench.results.claims import Claim, Pair, compare, incomplete, judge, read_claims
+from v2sbench.results.measured import Variant
 from v2sbench.runtime import UseError
-from v2sbench.stats import MIN_PAIRS, Outcome
 
 METRICS = ["pesq_wb", "stoi", "wer"]
 SCRATCH, FROZEN, TUNED = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "frozen", "tuned"))

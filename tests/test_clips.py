@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench import shardwriter
+from v2sbench.clips.store import Clips
+from v2sbench.prepare import writer as shardwriter
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
 
 
 @given(st.integers(0, 2**32), st.tuples(st.integers(1, 40), st.integers(1, 40)))

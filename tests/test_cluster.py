@@ -11,8 +11,8 @@ import pytest
 
 from tests.prepared import digests
 from v2sbench import cli, runtime
-from v2sbench.clips import prepare
 from v2sbench.corpora import corpus
+from v2sbench.prepare.clips import prepare
 from v2sbench.runtime import UseError, parallel
 
 distributed = pytest.importorskip("distributed", reason="needs the extra: pip install 'v2sbench[cluster]'")

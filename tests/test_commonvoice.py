@@ -9,7 +9,7 @@ import pytest
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.commonvoice import scan, speaker_of
-from v2sbench.media import probe
+from v2sbench.prepare.media import probe
 
 ANNE, BEN = "a" * 128, "b" * 128
 

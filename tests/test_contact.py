@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from v2sbench import contact
-from v2sbench.contact import CELL, GAP, STRIP, contact_sheet
-from v2sbench.roi import PX_PER_MM, SIZE, STILL, STILL_MOUTH, STILL_PX_PER_MM
+from v2sbench.clips.store import SIZE, Clips
+from v2sbench.prepare.crops import PX_PER_MM, STILL, STILL_MOUTH, STILL_PX_PER_MM
+from v2sbench.prepare.writer import ShardWriter, encode_still
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.shardwriter import ShardWriter, encode_still
+from v2sbench.tools import contact_sheet as contact
+from v2sbench.tools.contact_sheet import CELL, GAP, STRIP, contact_sheet
 
 DAMAGE = "4 pictures lost, the one before held"
 

@@ -14,14 +14,7 @@ from hypothesis import strategies as st
 import v2sbench.corpora as corpora
 from tests.leaks import leaked
 from v2sbench.corpora import Clip, Corpus, Coverage, KnownList, Problem, Scan
-from v2sbench.corpora.divisions import (
-    SHARES,
-    apportion,
-    overlap_split,
-    place,
-    seen_split,
-    unseen_split,
-)
+from v2sbench.corpora.divisions import SHARES, apportion, overlap_split, place, seen_split, unseen_split
 from v2sbench.corpora.folder import files
 from v2sbench.corpora.listing import apply, read_listing
 from v2sbench.runtime import UseError, short_digest

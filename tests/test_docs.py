@@ -37,15 +37,15 @@ from tests.documents import (
 )
 from tests.imports import MODULES, ROOT
 from v2sbench import cli
-from v2sbench.asr import recogniser, recognisers
-from v2sbench.card import list_cards
 from v2sbench.cli.lists import LISTS
 from v2sbench.cli.parser import REFERENCES, Parser
 from v2sbench.corpora import discover, splits
-from v2sbench.metrics import METRICS, PROTOCOLS
-from v2sbench.reported import read_sources
-from v2sbench.roi import PROVIDERS
+from v2sbench.nets.card_reading import list_cards
+from v2sbench.prepare.mouths import PROVIDERS
+from v2sbench.results.published import read_sources
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import METRICS, PROTOCOLS
+from v2sbench.scoring.recognisers import recogniser, recognisers
 
 PLACEHOLDER = re.compile(r"[A-Z][A-Z,]*(?:=[A-Z]+)?")
 """S, NAME, DIR: what running text leaves to the reader."""

@@ -20,13 +20,13 @@ import pytest
 from tests.documents import Command, commands
 from tests.imports import ROOT
 from v2sbench import cli
+from v2sbench.audio import RATE, read_wav, write_wav
 from v2sbench.corpora import corpus
 from v2sbench.corpora.divisions import place
 from v2sbench.corpora.fakes import chord, face_picture
 from v2sbench.corpora.grid_grammar import stems
-from v2sbench.media import RATE, write_mpeg1
-from v2sbench.pcm import read_wav, write_wav
 from v2sbench.runtime import rng
+from v2sbench.talker.films import write_mpeg1
 
 SPLITS = ("grid1-seen", "grid4-seen", "demo-seen")
 """Splits of the documents that have scores here, all of the same few clips."""

@@ -21,20 +21,22 @@ from hypothesis import strategies as st
 from tests.imports import ROOT
 from tests.trees import put
 from v2sbench import cli
-from v2sbench.clips import prepare
+from v2sbench.audio import MediaError, write_wav
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import Corpus, corpus, discover
 from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.fakes_mp4 import write_mp4
-from v2sbench.doctor import examine as module
-from v2sbench.doctor import machine
-from v2sbench.doctor.examine import examine, to_show
-from v2sbench.doctor.packets import contents
-from v2sbench.doctor.report import Case, Checkup, Finding, Histogram, Media, Names, Prepared, SplitCover
-from v2sbench.doctor.words import findings, page
-from v2sbench.media import MediaError, decode, write_mpeg1, write_wav
+from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.media import decode
+from v2sbench.prepare.writer import ShardWriter
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.shardwriter import ShardWriter
+from v2sbench.talker.films import write_mpeg1
+from v2sbench.tools.doctor import examine as module
+from v2sbench.tools.doctor import machine
+from v2sbench.tools.doctor.examine import examine, to_show
+from v2sbench.tools.doctor.packets import contents
+from v2sbench.tools.doctor.report import Case, Checkup, Finding, Histogram, Media, Names, Prepared, SplitCover
+from v2sbench.tools.doctor.words import findings, page
 
 
 @pytest.fixture(autouse=True)

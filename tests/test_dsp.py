@@ -9,9 +9,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench.card import load_card
-from v2sbench.dsp import LogMel, griffin_lim, mel_frames, repeat_index
-from v2sbench.media import RATE, SAMPLES_PER_FRAME
+from v2sbench.audio import RATE, SAMPLES_PER_FRAME
+from v2sbench.nets.card_reading import load_card
+from v2sbench.nets.mel import LogMel, mel_frames, repeat_index
+from v2sbench.synthesis.griffin_lim import griffin_lim
 
 MEL = load_card("a2a-mel-s").arch.mel
 

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.imports import ROOT
-from v2sbench.card import load_params, read_yaml
+from v2sbench.nets.card_reading import load_params
+from v2sbench.runtime import read_yaml
 
 SPLIT = "demo-seen"
 TUNED = "v2a-mel-s-speaker-tuned"

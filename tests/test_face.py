@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from v2sbench.corpora.talker.face import HEAD, Talker
-from v2sbench.corpora.talker.mouth import mouth_of
-from v2sbench.corpora.talker.portrait import HEIGHT, WIDTH, draw, looks_of
-from v2sbench.corpora.talker.visemes import CHANNELS, PHONEMES, VISEMES, Manner, tracks, visemes_of
-from v2sbench.corpora.talker.voice import Phone
 from v2sbench.runtime import rng
+from v2sbench.talker.face import HEAD, Talker
+from v2sbench.talker.mouth import mouth_of
+from v2sbench.talker.portrait import HEIGHT, WIDTH, draw, looks_of
+from v2sbench.talker.visemes import CHANNELS, PHONEMES, VISEMES, Manner, tracks, visemes_of
+from v2sbench.talker.voice import Phone
 
 Array = NDArray[np.float64]
 LOOKS = looks_of(1, 1, True)

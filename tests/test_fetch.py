@@ -18,16 +18,16 @@ from types import MappingProxyType
 
 import pytest
 
-import v2sbench.fetch as fetching
+import v2sbench.tools.fetch as fetching
 from tests.imports import ROOT
 from tests.publisher import Fault, Publisher, packed, tarred, toy
 from tests.trees import put
 from v2sbench import cli, corpora
 from v2sbench.corpora import Corpus, discover
 from v2sbench.corpora.remote import Access, Remote
-from v2sbench.fetch import GROWTH, amount, chosen, fetch, transfer
-from v2sbench.fetch.archives import MARGIN
 from v2sbench.runtime import CheckError, UseError
+from v2sbench.tools.fetch import GROWTH, amount, chosen, fetch, transfer
+from v2sbench.tools.fetch.archives import MARGIN
 
 DRAW = random.Random(1)
 SPEAKERS = {f"s{k}": {f"s{k}/{name}.dat": DRAW.randbytes(40_000) for name in "abc"} for k in (1, 2, 3)}

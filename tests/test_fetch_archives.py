@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from tests.publisher import packed, tarred
 from tests.trees import put
-from v2sbench.fetch import archives
-from v2sbench.fetch.archives import DamagedError, Unpacked, check, is_archive, place, unpack
-from v2sbench.fetch.digests import Published, differs, read_index
 from v2sbench.runtime import UseError
+from v2sbench.tools.fetch import archives
+from v2sbench.tools.fetch.archives import DamagedError, Unpacked, check, is_archive, place, unpack
+from v2sbench.tools.fetch.digests import Published, differs, read_index
 
 FILES = {"s1/a.dat": b"one" * 1000, "s1/b.dat": b"", "s2/deep/er/c.dat": bytes(range(256))}
 

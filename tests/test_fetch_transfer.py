@@ -12,9 +12,9 @@ from threading import Event
 import pytest
 
 from tests.publisher import Fault, Publisher
-from v2sbench.fetch import transfer
-from v2sbench.fetch.transfer import Stopped, Web, download
 from v2sbench.runtime import UseError
+from v2sbench.tools.fetch import transfer
+from v2sbench.tools.fetch.transfer import Stopped, Web, download
 
 DATA = random.Random(1).randbytes(300_000)
 

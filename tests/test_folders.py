@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.trees import touch
-from v2sbench.folders import clips_of, locate
 from v2sbench.runtime import UseError
+from v2sbench.scoring.folders import clips_of, locate
 
 
 def test_locate_takes_both_layouts(tmp_path):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from tests import fake_scores
-from v2sbench import cli, gate, sheet
-from v2sbench.baseline import BASELINE, DEFAULT_TOLERANCE, accept
-from v2sbench.gate import Change, Held, hold, report, summary
+from v2sbench import cli
+from v2sbench.results import gate, sheet
+from v2sbench.results.baseline import BASELINE, DEFAULT_TOLERANCE, accept
+from v2sbench.results.gate import Change, Held, hold, report, summary
 from v2sbench.runtime import UseError
 
 SCRATCH, TUNED = "v2a-mel-s-speaker-scratch", "v2a-mel-s-speaker-tuned"

@@ -23,13 +23,13 @@ import torch
 
 from tests.small import small_params, small_split
 from tests.small_wave import small_variant
-from v2sbench import train
-from v2sbench.batches import Batches
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
 from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import setup_determinism
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
-from v2sbench.train import Run
+from v2sbench.train import loop as train
+from v2sbench.train.batches import Batches
+from v2sbench.train.loop import Run
 
 GOLDEN = Path(__file__).parent / "golden"
 VARIANTS = (

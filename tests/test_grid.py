@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tests.leaks import leaked
 from tests.trees import touch
 from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
-from v2sbench.corpora.grid import INVENTORY, grid_corpus, read_align, scan, stem_of, stems, text_of, unseen
-from v2sbench.corpora.grid_grammar import NotGridError, fault_of
+from v2sbench.corpora.grid import INVENTORY, grid_corpus, scan, unseen
+from v2sbench.corpora.grid_grammar import NotGridError, fault_of, read_align, stem_of, stems, text_of
 from v2sbench.runtime import rng, short_digest
 
 SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")

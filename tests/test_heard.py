@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from v2sbench.heard import Heard, heard, joined, refuse_leak
+from v2sbench.clips.splits import SplitTable, read_split
+from v2sbench.nets.trained_on import Heard, heard, joined, refuse_leak
 from v2sbench.runtime import UseError
-from v2sbench.splits import SplitTable, read_split
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.hifitts import scan
-from v2sbench.media import probe
+from v2sbench.prepare.media import probe
 
 SOUND = "audio/92_clean/10425/book_01_reader_0000.flac"
 

@@ -16,15 +16,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.small import small_split
-from v2sbench import cli, identity, roi
+from v2sbench import cli
+from v2sbench.audio import RATE, resample
+from v2sbench.clips.identities import Identities
+from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable, read_split
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import SUBSETS, Coverage, corpus
-from v2sbench.corpora.talker.face import Talker
-from v2sbench.corpora.talker.portrait import looks_of
-from v2sbench.corpora.talker.visemes import tracks
-from v2sbench.corpora.talker.voice import SPEECH_RATE, Phone, Voice, speak
-from v2sbench.identity import (
-    DIMENSIONS,
-    Identities,
+from v2sbench.prepare import identity
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.crops import STILL, RoiError
+from v2sbench.prepare.identity import (
     embed,
     embed_clips,
     embed_face,
@@ -33,11 +34,12 @@ from v2sbench.identity import (
     load_facenet,
     load_ge2e,
 )
-from v2sbench.media import RATE, read_video, resample
-from v2sbench.roi import STILL, RoiError
+from v2sbench.prepare.media import read_video
 from v2sbench.runtime import UseError, fold, rng
-from v2sbench.shards import Clips
-from v2sbench.splits import Row, SplitTable, read_split
+from v2sbench.talker.face import Talker
+from v2sbench.talker.portrait import looks_of
+from v2sbench.talker.visemes import tracks
+from v2sbench.talker.voice import SPEECH_RATE, Phone, Voice, speak
 
 TEXTS = ("place blue at f two now", "she had your dark suit in greasy wash water all year")
 

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.voices import RATE, voice
-from v2sbench.metrics import METRICS, judges, metric
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import METRICS, metric
+from v2sbench.scoring.metrics import networks as judges
 
 JUDGED = {name: item.extra for name, item in METRICS.items() if item.extra}
 
@@ -82,8 +83,8 @@ def test_a_voice_is_itself_at_another_level(ready):
 @pytest.mark.real
 def test_speakers_are_told_apart(ready, grid_root):
     """One speaker's clips are nearer to one another than to any clip of another speaker."""
-    from v2sbench.media import decode
-    from v2sbench.pcm import resample
+    from v2sbench.audio import resample
+    from v2sbench.prepare.media import decode
 
     clips = [sorted(folder.glob("*.mp*"))[:2] for folder in sorted(grid_root.glob("s*"))]
     files = [path for pair in clips if len(pair) == 2 for path in pair][:4]

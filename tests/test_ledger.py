@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench.ledger import Journal, iter_scores, meta_path, read_scores, write_meta
 from v2sbench.runtime import UseError
+from v2sbench.scoring.scores import Journal, iter_scores, meta_path, read_scores, write_meta
 
 
 @given(cut=st.integers(0, 300))

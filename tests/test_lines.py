@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench import lines as module
-from v2sbench.lines import Lines, write_table
+from v2sbench.clips import lines as module
+from v2sbench.clips.lines import Lines, write_table
 
 COLUMNS = ("id", "text", "number")
 cells = st.text("ab\tc\r\n dé\N{MUSICAL SYMBOL G CLEF}", max_size=6)

@@ -15,13 +15,16 @@ from hypothesis import strategies as st
 from tests.clock import click_and_flashes
 from tests.small import small_params
 from tests.trees import touch
-from v2sbench.clips import prepare, write_split
+from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit
+from v2sbench.clips.identities import Identities
+from v2sbench.clips.splits import read_split
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
 from v2sbench.corpora.lrw import SECONDS, read_word, scan
-from v2sbench.identity import Identities, embed_clips
-from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode, fit, probe
-from v2sbench.splits import read_split
-from v2sbench.train import train_variant
+from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.identity import embed_clips
+from v2sbench.prepare.media import decode, probe
+from v2sbench.prepare.splits import write_split
+from v2sbench.train.loop import train_variant
 
 words = st.from_regex(r"[A-Z]{2,12}", fullmatch=True)
 ids = st.builds(

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from tests import fake_scores, latex
-from v2sbench import cli, paired, results, stats, tables, wording
-from v2sbench.reported import BARE_PESQ
+from v2sbench import cli
+from v2sbench.results import bootstrap as stats
+from v2sbench.results import measured as results
+from v2sbench.results import paired, tables, wording
+from v2sbench.results.published import BARE_PESQ
+from v2sbench.results.sheet import BASE_FIELDS, CSV_FIELDS, Table, build, csv_text
 from v2sbench.runtime import UseError
-from v2sbench.sheet import BASE_FIELDS, CSV_FIELDS, Table, build, csv_text
 
 SPLIT = "grid33-unseen"
 SCRATCH, FROZEN, TUNED = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "frozen", "tuned"))

@@ -12,8 +12,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench import media, mpeg1
-from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, MediaError
+from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, MediaError
+from v2sbench.prepare import media
+from v2sbench.talker import films as mpeg1
 
 
 def pictures(levels, height=48, width=64):

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.voices import RATE, noisy, voice
-from v2sbench import mos as mos_module
-from v2sbench.metrics import (
+from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import (
     METRICS,
     NOTES,
     REASONS,
@@ -23,8 +23,8 @@ from v2sbench.metrics import (
     check,
     metric,
 )
-from v2sbench.mos import NoMosError, mos, raw_mos
-from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import pesq as mos_module
+from v2sbench.scoring.metrics.pesq import NoMosError, mos, raw_mos
 
 SILENCE = np.zeros(RATE, np.float32)
 
@@ -96,7 +96,7 @@ def test_identity_reaches_the_top_of_pesq(speech):
 
 @pytest.mark.parametrize("other", [24_000, 44_100, 48_000])
 def test_the_rate_of_a_file_hardly_matters(speech, other):
-    from v2sbench.pcm import resample
+    from v2sbench.audio import resample
 
     clean, babble = (resample(wave, RATE, other) for wave in speech)
     found = score(clean, babble, "pesq_wb", "stoi", "estoi", rate=other)
@@ -232,7 +232,7 @@ def test_too_few_frames_fail_stoi_and_nothing_else():
 
 
 def test_resampling_is_done_once(monkeypatch):
-    from v2sbench.metrics import pair as pairs
+    from v2sbench.scoring.metrics import pair as pairs
 
     calls = []
     original = pairs.resample
@@ -246,7 +246,7 @@ def test_resampling_is_done_once(monkeypatch):
 
 
 def test_one_pesq_serves_its_raw_score_too(monkeypatch):
-    from v2sbench.metrics import pair as pairs
+    from v2sbench.scoring.metrics import pair as pairs
 
     calls = []
     monkeypatch.setattr(pairs, "mos", lambda *args: calls.append(args[2:]) or mos(*args))
@@ -258,7 +258,7 @@ def test_one_pesq_serves_its_raw_score_too(monkeypatch):
 
 
 def test_a_pesq_that_fails_once_fails_again(monkeypatch):
-    from v2sbench.metrics import pair as pairs
+    from v2sbench.scoring.metrics import pair as pairs
 
     calls = []
 

@@ -10,14 +10,15 @@ import pytest
 
 from tests.prepared import digests
 from v2sbench import cli
-from v2sbench.clips import prepare, write_split
+from v2sbench.clips.lines import Lines
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import COLUMNS, Clips
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.mix import PARTS, mixed, unmixed
-from v2sbench.lines import Lines
-from v2sbench.mixing import prepare_mix
+from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.mixing import prepare_mix
+from v2sbench.prepare.splits import write_split
 from v2sbench.runtime import UseError
-from v2sbench.shards import COLUMNS, Clips
-from v2sbench.splits import read_split
 
 MIX = corpus("speech-mix")
 HERE = ("libritts", "omceb", "vctk")

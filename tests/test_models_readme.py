@@ -15,14 +15,16 @@ from torch import nn
 from docs.models import RATE, description, hours, operations
 from tests.imports import ROOT
 from tests.small_wave import small_variant
-from v2sbench.adversary import Discriminator
-from v2sbench.card import Adversary, DecoderArch, TemporalArch, WaveArch, list_cards, load_card, read_yaml
-from v2sbench.nets.cost import costs_of, multiply_adds, parameters
+from v2sbench.nets.card_reading import list_cards, load_card
+from v2sbench.nets.cards import Adversary, DecoderArch, TemporalArch, WaveArch
 from v2sbench.nets.mel_decoder import Attention, rotary
 from v2sbench.nets.model import build_model
 from v2sbench.nets.temporal import TemporalModule
 from v2sbench.nets.wave_decoder import Upsampling
-from v2sbench.report.grades import GRADES, VARIANT, read_values
+from v2sbench.report.card_sources import GRADES, VARIANT, read_values
+from v2sbench.runtime import read_yaml
+from v2sbench.tools.cost import costs_of, multiply_adds, parameters
+from v2sbench.train.adversary import Discriminator
 
 CARDS = list_cards(ROOT / "models")
 WAVE = WaveArch(channels=(16, 8), strides=(5,), kernel=3, dilations=(1, 9))

@@ -21,16 +21,18 @@ import soundfile
 
 from tests.trees import put
 from v2sbench import cli
-from v2sbench.clips import Report, prepare, prepare_clip
+from v2sbench.audio import write_wav
+from v2sbench.clips.lines import Lines
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import Clip, corpus, discover
 from v2sbench.corpora.fakes import chord, face_landmarks, face_picture
 from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.corpora.grid_grammar import stems
-from v2sbench.lines import Lines
-from v2sbench.media import write_mpeg1, write_wav
-from v2sbench.roi import RoiError, read_landmarks
+from v2sbench.prepare.clips import Report, prepare, prepare_clip
+from v2sbench.prepare.crops import RoiError
+from v2sbench.prepare.landmark_files import read_landmarks
 from v2sbench.runtime import UseError, rng
-from v2sbench.shards import Clips
+from v2sbench.talker.films import write_mpeg1
 
 FILMS, SOUNDS, REAL = 120, 80, 40
 """Spoilt files: of a GRID with pictures, of a LibriTTS with sound alone, and of real clips where there are some."""

@@ -15,13 +15,13 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.small_wave import identity_of, output_of, small_variant, source_of
-from v2sbench.card import list_cards
-from v2sbench.dsp import mel_frames
-from v2sbench.heard import Heard
-from v2sbench.media import SAMPLES_PER_FRAME
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.nets.card_reading import list_cards
+from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.mel_decoder import rotary, rotate
 from v2sbench.nets.model import SpeechModel, build_model, load_weights, save_weights, transfer_decoder
 from v2sbench.nets.norm import ModalityNorm
+from v2sbench.nets.trained_on import Heard
 from v2sbench.runtime import UseError
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))

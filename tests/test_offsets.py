@@ -11,11 +11,13 @@ import pytest
 import soundfile
 from scipy.signal import chirp, correlate
 
+from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit, resample
 from v2sbench.corpora import corpus
 from v2sbench.corpora.fakes import FRAMES, GRID_RATE, GRID_SAMPLES
 from v2sbench.corpora.fakes import chord as spoken
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
-from v2sbench.media import FPS, RATE, SAMPLES_PER_FRAME, decode, fit, read_audio, resample, write_mpeg1
+from v2sbench.prepare.media import decode, read_audio
+from v2sbench.talker.films import write_mpeg1
 
 BITS = 10
 """Squares of a numbered picture."""

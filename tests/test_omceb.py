@@ -9,7 +9,7 @@ import pytest
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.omceb import scan
-from v2sbench.media import probe
+from v2sbench.prepare.media import probe
 
 STEM = "irm_02484_00388340234"
 

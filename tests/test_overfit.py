@@ -11,9 +11,8 @@ import torch
 from benchmarks import overfit
 from tests.small import SMALL
 from tests.small_wave import SMALL_WAVE
-from v2sbench.batches import Batch
-from v2sbench.card import read_yaml
-from v2sbench.runtime import UseError
+from v2sbench.nets.batch import Batch
+from v2sbench.runtime import UseError, read_yaml
 
 
 def profile(folder: Path) -> Path:

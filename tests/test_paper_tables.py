@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from tests import fake_scores, latex
-from v2sbench import tables, wording
-from v2sbench.sheet import Table, build
-from v2sbench.wording import BOLD, best
+from v2sbench.results import tables, wording
+from v2sbench.results.sheet import Table, build
+from v2sbench.results.wording import BOLD, best
 
 SPLIT = "grid33-unseen"
 SCRATCH, FROZEN, TUNED = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "frozen", "tuned"))

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from v2sbench.media import RATE, write_wav
-from v2sbench.pictures import MEL, log_mel, mel_sheet, pick
+from v2sbench.audio import RATE, write_wav
+from v2sbench.report.spectrograms import MEL, log_mel, mel_sheet, pick
 from v2sbench.runtime import UseError
 
 CLIPS = ["s1/aaaa", "s1/bbbb", "s2/cccc"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -16,18 +15,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import MODULES, ROOT, closure, imported
+from docs.structure import arrows
 from v2sbench import cli
-from v2sbench.card import card_chain, list_cards, load_card, load_params, read_yaml
 from v2sbench.cli.parser import Parser
 from v2sbench.corpora import corpus, split
-from v2sbench.corpora.synthetic import DemoSize
+from v2sbench.nets.card_reading import card_chain, list_cards, load_card, load_params
+from v2sbench.runtime import read_yaml
+from v2sbench.talker.corpus import DemoSize
 
+ROOT = Path(__file__).parents[1]
 PROFILES = {path.stem: path for path in sorted((ROOT / "profiles").glob("*.yaml"))}
-NEVER_DEPS = ("v2sbench", "v2sbench.cli")
-"""The verbs only parse and call, so their help texts retrain nothing; the package itself holds a version number."""
-UNUSED = ("_from_folders", "_score_own")
-"""Functions of the command line that score without a split, or a user's own system."""
+ENTRY = {"prepare": "prepare", "split": "prepare", "train": "train", "synth": "synthesis", "score": "scoring",
+         "table": "results", "report": "report"}  # fmt: skip
+"""Verb of a stage -> the package that it runs. The command line only parses and calls: it retrains nothing."""
 
 RESOLVE = """
 import json
@@ -72,39 +72,17 @@ def commands(stage: dict) -> list[list[str]]:
     return [line[1:] for line in lines]
 
 
-@cache
-def run_by(verb: str) -> frozenset[str]:
-    """Modules that a verb brings in: those imported by its function and by what that calls within the command line.
-
-    Functions named `_explain...` only word an error; those of UNUSED do what no stage does.
-    """
-    sources = [
-        ast.parse(MODULES[name].read_text(encoding="utf-8")) for name in MODULES if name.startswith("v2sbench.cli.")
-    ]
-    functions = {node.name: node for tree in sources for node in tree.body if isinstance(node, ast.FunctionDef)}
-    found: set[str] = {"v2sbench.runtime"}
-    todo, seen = [cli.VERBS[verb].run.__name__], set()
-    while todo:
-        name = todo.pop()
-        if name in seen or name.startswith("_explain") or name in UNUSED:
-            continue
-        seen.add(name)
-        found.update(imported(functions[name], typing=False))
-        called = {node.id for node in ast.walk(functions[name]) if isinstance(node, ast.Name)}
-        todo.extend(called & set(functions))
-    return frozenset(found)
-
-
 def code_of(stage: dict) -> set[str]:
-    """Source files that run in a stage."""
-    modules = closure(module for line in commands(stage) for module in run_by(line[0]))
-    kept = [name for name in modules if name not in NEVER_DEPS and not name.startswith("v2sbench.cli.")]
-    return {str(MODULES[name].relative_to(ROOT)) for name in kept}
-
-
-def covers(dep: str, file: str) -> bool:
-    """Whether a dependency is the file or a folder above it."""
-    return file == dep or file.startswith(f"{dep}/")
+    """The packages that run in a stage. `synth` runs all of synthesis but `speak`, which alone needs prepare."""
+    uses = arrows()
+    uses["synthesis"] = uses["synthesis"] - {"prepare"}
+    found, todo = set(), [ENTRY[line[0]] for line in commands(stage)]
+    while todo:
+        room = todo.pop()
+        if room not in found:
+            found.add(room)
+            todo += uses[room]
+    return {f"v2sbench/{room}.py" if room == "audio" else f"v2sbench/{room}" for room in found}
 
 
 # ---------------------------------------------------------------- stages
@@ -115,10 +93,8 @@ def test_deps_are_the_code_that_runs(profile):
     for name, stage in stages(profile).items():
         if stage["always_changed"]:
             continue
-        code = code_of(stage)
-        deps = [dep for dep in stage["deps"] if dep.startswith("v2sbench")]
-        assert not [file for file in code if not any(covers(dep, file) for dep in deps)], f"{name} lacks deps"
-        assert not [dep for dep in deps if not any(covers(dep, file) for file in code)], f"{name} has idle deps"
+        deps = {dep for dep in stage["deps"] if dep.startswith("v2sbench")} - {"v2sbench/talker"}
+        assert deps == code_of(stage), name
 
 
 @pytest.mark.parametrize("profile", PROFILES)
@@ -157,14 +133,6 @@ def test_corpora_and_speech_stay_on_this_machine(profile):
             if path.startswith("clips/") or path.endswith("/ground-truth") or path.startswith("splits/"):
                 assert not out["push"], f"{name}: {path}"
             assert out["cache"] != path.startswith("results/tables/"), f"{name}: {path}"
-
-
-def test_no_two_functions_of_the_command_line_share_a_name():
-    """`run_by` finds by its name what a verb calls."""
-    files = [path for name, path in MODULES.items() if name.startswith("v2sbench.cli.")]
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in files]
-    names = [node.name for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)]
-    assert sorted(names) == sorted(set(names))
 
 
 def test_the_demo_has_nothing_that_always_runs():
@@ -223,7 +191,7 @@ def test_profile_names_only_what_there_is(profile):
     assert params.face_splits == (params.v2a_splits if "face" in params.identities else ())
     for name, source in params.corpora.items():
         if corpus(name).embedded:
-            assert (ROOT / source).is_file()
+            assert (ROOT / source).is_dir()
         else:
             assert source == f"clips/{name}.scan.tsv"
             assert name in params.scan

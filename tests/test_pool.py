@@ -10,9 +10,8 @@ import time
 
 import pytest
 
-from v2sbench import pool
-from v2sbench.pool import FEW, LOOKAHEAD, unordered
-from v2sbench.runtime import CheckError, parallel
+from v2sbench.runtime import CheckError, parallel, pool
+from v2sbench.runtime.pool import FEW, LOOKAHEAD, unordered
 
 
 def square(value):

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from tests.prepared import digests, noise, sounds, table
-from v2sbench import clips as module
-from v2sbench import media, roi, shardwriter
-from v2sbench.clips import prepare
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import corpus
+from v2sbench.prepare import clips as module
+from v2sbench.prepare import media
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare import writer as shardwriter
+from v2sbench.prepare.clips import prepare
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
 
 
 def test_prepared_clips_hold_what_the_files_hold(raw, ready):

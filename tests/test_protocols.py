@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.voices import RATE, noisy, voice
-from v2sbench.asr import NORMALISERS
-from v2sbench.metrics import (
+from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import (
     DEFAULT,
     LENGTHS,
     METRICS,
@@ -23,7 +23,7 @@ from v2sbench.metrics import (
     protocol,
     shares,
 )
-from v2sbench.runtime import UseError
+from v2sbench.scoring.recognisers import NORMALISERS
 
 OURS, MIRA, SVTS, VCA, LIP2WAV = (
     PROTOCOLS[name] for name in ("v2sbench-1", "evalaudio-2020", "svts-2022", "vca-gan-2021", "lip2wav-2020")

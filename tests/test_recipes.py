@@ -12,10 +12,10 @@ import pytest
 
 from tests.documents import read
 from v2sbench import cli
-from v2sbench.asr import GROUP, recogniser
-from v2sbench.card import load_card
-from v2sbench.metrics import catalogue
-from v2sbench.metrics.pair import Pair
+from v2sbench.nets.card_reading import load_card
+from v2sbench.scoring.metrics import catalogue
+from v2sbench.scoring.metrics.pair import Pair
+from v2sbench.scoring.recognisers import GROUP, recogniser
 
 
 def block(document: str, heading: str, language: str) -> str:

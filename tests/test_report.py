@@ -19,15 +19,15 @@ from hypothesis import strategies as st
 from tests.fake_scores import scores
 from tests.small_report import BITING, SCRATCH, TUNED, small_report
 from v2sbench import cli
-from v2sbench.media import write_wav
+from v2sbench.audio import write_wav
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
 from v2sbench.report import charts, write_report
 from v2sbench.report.breakdown import SLOTS, slots, speakers
 from v2sbench.report.listening import TILES, pick
 from v2sbench.report.plots import write_plots
-from v2sbench.results import Measured
+from v2sbench.results.measured import Measured
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
 
 # ---------------------------------------------------------------- scores taken apart
 

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.imports import ROOT
-from v2sbench import cli, corpora, reported
-from v2sbench.metrics import METRICS
-from v2sbench.reported import BARE_PESQ, FIELDS, Reported, add, problems, read_reported, read_sources
+from v2sbench import cli, corpora
+from v2sbench.results import published as reported
+from v2sbench.results.published import BARE_PESQ, FIELDS, Reported, add, problems, read_reported, read_sources
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import METRICS
 
 HEADER = ",".join(FIELDS)
 LINE = "grid4-seen,Mine,,speaker,stoi,,0.5,somebody2020,Table 1,primary,"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import fake_scores
-from v2sbench.results import Variant, asked, group_of, load, order, read_measured
+from v2sbench.results.measured import Variant, asked, group_of, load, order, read_measured
 from v2sbench.runtime import UseError
 
 

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tqdm import tqdm
 
 from tests.prepared import digests, noise, sounds
-from v2sbench import clips as module
-from v2sbench.clips import prepare
-from v2sbench.drafts import draft_of, receipt_of
+from v2sbench.prepare import clips as module
+from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.drafts import draft_of, receipt_of
+from v2sbench.prepare.writer import ShardWriter
 from v2sbench.runtime import UseError, rng
-from v2sbench.shardwriter import ShardWriter
 
 SHARD = 40_000
 """Bytes of a shard here: a few clips."""
@@ -280,15 +280,6 @@ def test_other_options_and_other_code_take_nothing_over(item, tmp_path, monkeypa
     report = prepare(*item, out, jobs=1, **({"roi": "haar"} if change == "roi" else {}))
     assert (report.resumed, report.outdated) == (0, 5)
     assert "5 done before are out of date" in str(report)
-
-
-def test_the_code_that_clips_depend_on_is_all_there():
-    """A module that `clips` brings in is among those whose change makes a draft stale, or has no say in the bytes."""
-    from tests.imports import closure
-
-    without = {"corpora", "card", "runtime", "lines", "drafts", "splits"}
-    named = {name.split(".")[1] for name in closure(["v2sbench.clips"]) if "." in name}
-    assert named - without == set(module.CODE)
 
 
 # ---------------------------------------------------------------- a second run

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import PROJECT
 from tests.marks import applied, mean_landmarks, turned
-from v2sbench import cli, clips, roi
-from v2sbench.roi import SIZE, RoiError, crops, landmarks
+from v2sbench import cli
+from v2sbench.clips.store import SIZE
+from v2sbench.prepare import clips, crops, landmarks
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.crops import RoiError
 from v2sbench.runtime import UseError
 
 # ---------------------------------------------------------------- landmarks

@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from v2sbench import roi
-from v2sbench.roi import RoiError, facebox
+from v2sbench.prepare import face_box as facebox
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.crops import RoiError
 
 
 @pytest.mark.parametrize("shape", [(288, 360), (1080, 1920)])

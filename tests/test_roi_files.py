@@ -15,11 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.marks import mean_landmarks, picture_of, turned
-from v2sbench import media, roi
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES
-from v2sbench.roi import RoiError, files, landmarks
-from v2sbench.roi.files import read_landmarks
+from v2sbench.prepare import landmark_files as files
+from v2sbench.prepare import landmarks, media
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.crops import RoiError
+from v2sbench.prepare.landmark_files import read_landmarks
 
 CLIP = np.repeat(turned(mean_landmarks(), 1.5, 0, (180, 80))[None], 5, axis=0) + np.arange(5)[:, None, None]
 WITH_DEPTH = np.pad(CLIP, ((0, 0), (0, 0), (0, 1)), constant_values=7)

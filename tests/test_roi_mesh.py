@@ -12,15 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.marks import applied
-from v2sbench import media, roi
-from v2sbench.corpora.talker.face import Talker
-from v2sbench.corpora.talker.portrait import looks_of
-from v2sbench.corpora.talker.visemes import tracks
-from v2sbench.corpora.talker.voice import Phone
-from v2sbench.roi import RoiError, mesh
-from v2sbench.roi.landmarks import from_landmarks
-from v2sbench.roi.mesh import DETECTOR_PX, FaceMesh, Square
+from v2sbench.prepare import face_mesh as mesh
+from v2sbench.prepare import media
+from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.crops import RoiError
+from v2sbench.prepare.face_mesh import DETECTOR_PX, FaceMesh, Square
+from v2sbench.prepare.landmarks import from_landmarks
 from v2sbench.runtime import UseError, rng
+from v2sbench.talker.face import Talker
+from v2sbench.talker.portrait import looks_of
+from v2sbench.talker.visemes import tracks
+from v2sbench.talker.voice import Phone
 
 
 @pytest.fixture(scope="module")

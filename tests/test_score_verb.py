@@ -9,11 +9,11 @@ import pytest
 
 from tests.voices import folders, noisy, voice
 from v2sbench import cli
+from v2sbench.audio import write_wav
 from v2sbench.cli import scores
 from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH
-from v2sbench.ledger import read_scores
-from v2sbench.metrics import PROTOCOLS
-from v2sbench.pcm import write_wav
+from v2sbench.scoring.metrics import PROTOCOLS
+from v2sbench.scoring.scores import read_scores
 
 NAMES = ("bbaf2n", "lgwp7a", "sgib8n")
 
@@ -106,7 +106,7 @@ def test_the_references_as_a_system_of_their_own(two, capsys):
 
 def test_exchanged_folders_are_told_by_what_is_understood(two, capsys, monkeypatch):
     """Predictions that are understood better than the references they are held to."""
-    from v2sbench import asr
+    from v2sbench.scoring import recognisers as asr
 
     class Ear:
         id, grammar, batch = "ear/1", None, 1
@@ -151,7 +151,9 @@ def test_transcripts_are_kept_where_v2s_cache_says(two, capsys, monkeypatch):
     line = "score --wavs a --refs refs --grammar grid --metrics wer --out"
     said(capsys, f"{line} one.jsonl")
     assert (two / "cache" / "transcripts.sqlite").is_file()
-    monkeypatch.setattr("v2sbench.asr.sphinx.GridGrammar.transcribe", lambda *_: pytest.fail("heard twice"))
+    monkeypatch.setattr(
+        "v2sbench.scoring.recognisers.sphinx.GridGrammar.transcribe", lambda *_: pytest.fail("heard twice")
+    )
     said(capsys, f"{line} two.jsonl")
     assert (two / "one.jsonl").read_bytes() == (two / "two.jsonl").read_bytes()
 
@@ -167,7 +169,7 @@ def test_outside_a_project_nothing_is_left_behind(two, capsys):
 
 def test_own_systems_of_a_split(project, capsys, monkeypatch):
     """Scores lie where tables look for them, those under other protocols in a folder beside."""
-    from v2sbench.splits import read_split
+    from v2sbench.clips.splits import read_split
 
     monkeypatch.setenv("V2S_QUIET", "1")
     name = next((project / "splits").iterdir()).name

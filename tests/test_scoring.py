@@ -13,14 +13,14 @@ import pytest
 import soundfile
 
 from tests.voices import folders, noisy, voice
-from v2sbench import asr
-from v2sbench.asr import Backend, recogniser
-from v2sbench.folders import clips_of
-from v2sbench.ledger import meta_path, read_scores
-from v2sbench.metrics import METRICS, Column
-from v2sbench.pcm import write_wav
+from v2sbench.audio import write_wav
 from v2sbench.runtime import UseError
 from v2sbench.scoring import Summary, run, score
+from v2sbench.scoring import recognisers as asr
+from v2sbench.scoring.folders import clips_of
+from v2sbench.scoring.metrics import METRICS, Column
+from v2sbench.scoring.recognisers import Backend, recogniser
+from v2sbench.scoring.scores import meta_path, read_scores
 
 TEXT = "bin blue at f two now"
 FAST = ("stoi", "estoi")

@@ -9,14 +9,14 @@ import pytest
 import soundfile
 
 from tests.voices import folders, noisy, voice
-from v2sbench import asr
-from v2sbench.asr import Backend, recogniser
-from v2sbench.folders import clips_of
-from v2sbench.ledger import read_scores
-from v2sbench.metrics import PROTOCOLS, column
-from v2sbench.pcm import quantise, write_wav
+from v2sbench.audio import quantise, write_wav
 from v2sbench.runtime import UseError
+from v2sbench.scoring import recognisers as asr
 from v2sbench.scoring import run, score, spread
+from v2sbench.scoring.folders import clips_of
+from v2sbench.scoring.metrics import PROTOCOLS, column
+from v2sbench.scoring.recognisers import Backend, recogniser
+from v2sbench.scoring.scores import read_scores
 
 TEXT = "bin blue at f two now"
 

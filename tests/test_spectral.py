@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-from v2sbench.card import LossWeights, load_card
-from v2sbench.dsp import LogMel
-from v2sbench.media import RATE
-from v2sbench.spectral import BANDS, CEPSTRA, FLOOR, POWER, RESOLUTIONS, SpectralLosses
+from v2sbench.audio import RATE
+from v2sbench.nets.card_reading import load_card
+from v2sbench.nets.cards import LossWeights
+from v2sbench.nets.mel import LogMel
+from v2sbench.train.losses import BANDS, CEPSTRA, FLOOR, POWER, RESOLUTIONS, SpectralLosses
 
 ALL = LossWeights(power=1.0, mfcc=1.0, stft=1.0)
 

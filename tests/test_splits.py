@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.prepared import digests
-from v2sbench.clips import write_split
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import Split, split
+from v2sbench.prepare.splits import write_split
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.splits import batch_ids, read_split
+from v2sbench.train.batches import batch_ids
 
 
 def by_stem(clip, parts):

@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from tests import fake_scores
-from v2sbench import cli, results, spread
+from v2sbench import cli
+from v2sbench.results import measured as results
+from v2sbench.results import spread
+from v2sbench.results.spread import Spread, console, csv_text, markdown
 from v2sbench.runtime import UseError
-from v2sbench.spread import Spread, console, csv_text, markdown
 
 SPLIT = "grid33-unseen"
 

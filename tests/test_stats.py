@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench import runtime, stats
-from v2sbench.stats import Comparison, bootstrap_mean, bootstrap_ratio, holm, outcome, paired_bootstrap
+from v2sbench import runtime
+from v2sbench.results import bootstrap as stats
+from v2sbench.results.bootstrap import Comparison, bootstrap_mean, bootstrap_ratio, holm, outcome, paired_bootstrap
 
 few = settings(max_examples=25, deadline=None)
 scores = st.lists(st.floats(-5, 5, allow_nan=False, width=32), min_size=2, max_size=40)

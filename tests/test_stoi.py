@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
-from v2sbench.stoi import BLOCK, HOP, RATE, REACH, SEGMENT, TooFewFramesError, aligned, intelligibility
+from v2sbench.scoring.metrics.stoi import BLOCK, HOP, RATE, REACH, SEGMENT, TooFewFramesError, aligned, intelligibility
 
 
 def theirs(reference, prediction, rate):

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_offsets import numbered, numbers
-from v2sbench import media, tracks
+from v2sbench.audio import FPS, RATE, MediaError
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
-from v2sbench.media import FPS, RATE, MediaError, decode, write_mpeg1
+from v2sbench.prepare import media, tracks
+from v2sbench.prepare.media import decode
+from v2sbench.talker.films import write_mpeg1
 
 SECONDS = 8.4
 SOUNDS = ("a.wav", "a.flac", "a.ogg", "a.mp3", "b.mp3", "a.opus", "a.m4a", "a.mka")

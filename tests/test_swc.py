@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trees import put
-from v2sbench.clips import prepare
+from v2sbench.audio import RATE
+from v2sbench.clips.store import Clips
 from v2sbench.corpora import corpus, scan_of
 from v2sbench.corpora.fakes_swc import write_article
 from v2sbench.corpora.swc import scan, speaker_of
 from v2sbench.corpora.swc_alignment import LONGEST, MARGIN, PAUSE, SHORTEST, Spoken, cut, read_alignment
-from v2sbench.media import RATE, decode
-from v2sbench.shards import Clips
+from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.media import decode
 
 
 @pytest.fixture(scope="module")

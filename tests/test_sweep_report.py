@@ -11,7 +11,7 @@ import pytest
 from tests import fake_scores
 from tests.small_sweep import SCRATCH, TUNED, small, small_project, write_yaml
 from v2sbench import cli
-from v2sbench.sweeps import collect, console, csv_text, markdown, plot, points, read_sweep, report, write
+from v2sbench.tools.sweep import collect, console, csv_text, markdown, plot, points, read_sweep, report, write
 
 LEVELS = {"1 %": 0.45, "10 %": 0.50, "all": 0.70}
 

@@ -14,12 +14,13 @@ from tests.imports import ROOT
 from tests.small_sweep import SCRATCH, TUNED, small, small_project, write_yaml
 from tests.test_pipeline import stages
 from v2sbench import cli
-from v2sbench.card import Params, build, card_chain, load_card, load_params, read_yaml
-from v2sbench.corpora.synthetic import DemoSize
-from v2sbench.corpora.talker.cast import CAST, READERS, SEEN
-from v2sbench.runtime import CheckError, UseError, unit
-from v2sbench.sweeps import collect, list_sweeps, read_sweep
-from v2sbench.sweeps.points import copy_tree, environment_of, prepare, reproduce, stage_of
+from v2sbench.nets.card_reading import card_chain, load_card, load_params
+from v2sbench.nets.cards import Params
+from v2sbench.runtime import CheckError, UseError, build, read_yaml, unit
+from v2sbench.talker.cast import CAST, READERS, SEEN
+from v2sbench.talker.corpus import DemoSize
+from v2sbench.tools.sweep import collect, list_sweeps, read_sweep
+from v2sbench.tools.sweep.points import copy_tree, environment_of, prepare, reproduce, stage_of
 
 NAMES = list_sweeps(ROOT / "sweeps")
 

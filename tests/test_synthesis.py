@@ -11,14 +11,15 @@ import pytest
 
 from tests.small import small_params
 from tests.small_wave import wave_params
+from v2sbench.audio import SAMPLES_PER_FRAME, read_wav
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
 from v2sbench.corpora.fakes import fake_grid
-from v2sbench.media import SAMPLES_PER_FRAME, read_wav
 from v2sbench.nets.model import weights_path
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
-from v2sbench.synthesis import REFERENCES, audio_folder, speak, synth
-from v2sbench.train import train_variant
+from v2sbench.synthesis.speak import speak
+from v2sbench.synthesis.synth import REFERENCES, audio_folder, synth
+from v2sbench.train.loop import train_variant
 
 SCRATCH = "v2a-mel-s-speaker-scratch"
 

@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench import corpora
-from v2sbench.corpora import embedded, synthetic
-from v2sbench.corpora.grid import read_align
-from v2sbench.corpora.synthetic import DemoSize, generate_audio, generate_faces
-from v2sbench.corpora.talker.cast import CAST, SEEN, UNSEEN
-from v2sbench.media import decode, read_wav
+from v2sbench.audio import read_wav
+from v2sbench.corpora.grid_grammar import read_align
+from v2sbench.prepare.media import decode
 from v2sbench.runtime import UseError, sha256_file
+from v2sbench.talker import corpus as synthetic
+from v2sbench.talker import embedded
+from v2sbench.talker.cast import CAST, SEEN, UNSEEN
+from v2sbench.talker.corpus import DemoSize, generate_audio, generate_faces
 
 pytest.importorskip("espeakng_loader", reason="no espeak-ng")
 

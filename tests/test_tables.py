@@ -13,10 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import fake_scores
-from v2sbench import reported, results, rows, sheet, wording
+from v2sbench.results import measured as results
+from v2sbench.results import published as reported
+from v2sbench.results import rows, sheet, wording
+from v2sbench.results.sheet import Table, build, csv_text, json_text
+from v2sbench.results.tables import console, latex, markdown, write_tables
 from v2sbench.runtime import UseError
-from v2sbench.sheet import Table, build, csv_text, json_text
-from v2sbench.tables import console, latex, markdown, write_tables
 
 SPLIT = "grid33-unseen"
 TUNED = "v2a-mel-s-speaker-tuned"

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.clock import click_and_flashes
 from tests.leaks import leaked
 from tests.trees import touch
+from v2sbench.audio import FPS, RATE, read_wav
 from v2sbench.corpora import Clip, Scan, corpus, scan_of, split
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.corpora.tcdtimit import INVENTORY, LEFT_OUT, LIPSPEAKERS, TEST, TRAIN, read_mlf, scan
-from v2sbench.media import FPS, RATE, decode, probe, read_wav
+from v2sbench.prepare.media import decode, probe
 
 SEEN, UNSEEN = "tcdtimit3-seen", "tcdtimit-volunteers-unseen"
 STRAIGHT = "lipspeakers/Lipspkr1/Clips/straightcam"

@@ -18,14 +18,16 @@ from hypothesis import strategies as st
 
 from tests.small import small_card, small_params, small_split
 from tests.small_wave import wave_params
-from v2sbench.batches import Batches, augment, centre_crop, read_ahead
-from v2sbench.card import Data, Params, load_card, merge
+from v2sbench.clips.splits import read_split
+from v2sbench.clips.store import Clips
+from v2sbench.nets.batch import centre_crop
+from v2sbench.nets.card_reading import load_card
+from v2sbench.nets.cards import Data, Params
 from v2sbench.nets.model import load_weights, weights_path
-from v2sbench.objectives import learning_rate, mel_loss
-from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.splits import read_split
-from v2sbench.train import Run, run_folder, train_variant
+from v2sbench.runtime import UseError, merge
+from v2sbench.train.batches import Batches, augment, read_ahead
+from v2sbench.train.loop import Run, run_folder, train_variant
+from v2sbench.train.objectives import learning_rate, mel_loss
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
 WAVE = "v2a-wave-face-scratch"

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from v2sbench.runtime import UseError
-from v2sbench.transcripts import Transcripts
+from v2sbench.scoring.transcripts import Transcripts
 
 
 def test_what_was_heard_is_found_again(tmp_path):

@@ -34,7 +34,7 @@ from tests.public_vocoders import (
 from tests.small import small_card
 from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import UseError
-from v2sbench.vocoders import load_vocoder
+from v2sbench.synthesis.vocoders import load_vocoder
 
 
 def refusal(path: Path | str, mel: Any = MEL) -> str:

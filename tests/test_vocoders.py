@@ -31,13 +31,14 @@ from tests.public_vocoders import (
     write_stats,
 )
 from tests.small import small_card
-from v2sbench.dsp import LogMel, griffin_lim
-from v2sbench.media import SAMPLES_PER_FRAME
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.nets.mel import LogMel
 from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import UseError
-from v2sbench.vocoders import Vocoder, load_vocoder
-from v2sbench.vocoders.checkpoints import fold_weight_norm
-from v2sbench.vocoders.hifigan import HifiGan, load_hifigan
+from v2sbench.synthesis.checkpoints import fold_weight_norm
+from v2sbench.synthesis.griffin_lim import griffin_lim
+from v2sbench.synthesis.hifigan import HifiGan, load_hifigan
+from v2sbench.synthesis.vocoders import Vocoder, load_vocoder
 
 Loaded = Callable[[str], Vocoder]
 

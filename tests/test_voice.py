@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from v2sbench.corpora.grid_grammar import GRAMMAR, fault_of
-from v2sbench.corpora.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
-from v2sbench.corpora.talker.sentences import TEMPLATES, WORDS, sentence
-from v2sbench.corpora.talker.voice import SPEECH_RATE, Speech, Voice, speak
 from v2sbench.runtime import UseError, rng
+from v2sbench.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
+from v2sbench.talker.sentences import TEMPLATES, WORDS, sentence
+from v2sbench.talker.voice import SPEECH_RATE, Speech, Voice, speak
 
 pytest.importorskip("espeakng_loader", reason="no espeak-ng")
 

@@ -16,8 +16,8 @@ from tests.documents import pieces
 from tests.imports import ROOT
 from tests.small_report import small_report
 from tests.test_docs import fault
-from v2sbench.card import read_yaml
 from v2sbench.corpora import split
+from v2sbench.runtime import read_yaml
 
 OURS, USERS = ROOT / ".github" / "workflows" / "check.yml", ROOT / "docs" / "workflow.yml"
 SPLIT = "grid4-seen"

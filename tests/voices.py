@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.pcm import write_wav
+from v2sbench.audio import write_wav
 from v2sbench.runtime import rng
 
 RATE = 16_000

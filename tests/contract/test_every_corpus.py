@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from v2sbench.corpora import SUBSETS, Corpus, Scan, Split, discover, scan_of, splits
-from v2sbench.media import decode
+from v2sbench.prepare.media import decode
 
 every_corpus = pytest.mark.parametrize("name", sorted(discover()))
 every_split = pytest.mark.parametrize("name", sorted(splits()))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.voices import RATE, noisy, voice
-from v2sbench.metrics import METRICS, PROTOCOLS, Pair, Words, column, metric
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics import METRICS, PROTOCOLS, Pair, Words, column, metric
 
 TEXT = "bin blue at f two now"
 FURTHER = (TEXT, "bin blue at s two now", "bin red at s two", "lay red by s nine", "")

@@ -8,8 +8,6 @@ from pathlib import Path
 from v2sbench.cli.parser import CLIPS, Verb
 from v2sbench.runtime import UseError
 
-__all__ = ["VERBS"]
-
 
 def _doctor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", nargs="?", metavar="CORPUS", help="a corpus; without one, this machine is looked at")
@@ -31,10 +29,10 @@ def run_doctor(args: argparse.Namespace) -> int:
     """Look; 0 usable, 1 usable in part, 2 not usable."""
     if args.corpus is None:
         return _run_machine(args)
-    from v2sbench.card import PARAMS, load_params
     from v2sbench.corpora import corpus, root_of
-    from v2sbench.doctor.examine import examine
-    from v2sbench.doctor.words import page
+    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.tools.doctor.examine import examine
+    from v2sbench.tools.doctor.words import page
 
     item = corpus(args.corpus)
     clips = args.clips or CLIPS / item.name
@@ -59,10 +57,10 @@ def run_doctor(args: argparse.Namespace) -> int:
 
 def _draw(sheet: Path, folder: Path) -> None:
     """A contact sheet of prepared clips, some of each speaker, and of what was quarantined."""
-    from v2sbench.contact import contact_sheet
-    from v2sbench.doctor.examine import to_show
+    from v2sbench.clips.store import Clips
     from v2sbench.runtime import atomic
-    from v2sbench.shards import Clips
+    from v2sbench.tools.contact_sheet import contact_sheet
+    from v2sbench.tools.doctor.examine import to_show
 
     clips = Clips(folder)
     with atomic(sheet) as draft:
@@ -76,9 +74,9 @@ def _run_machine(args: argparse.Namespace) -> int:
         raise UseError(f"--{given[0].replace('listing', 'list')} needs a corpus; see: v2sbench list corpora")
     import json
 
-    from v2sbench.doctor.machine import look_around
-    from v2sbench.doctor.report import SCHEMA
-    from v2sbench.doctor.words import findings
+    from v2sbench.tools.doctor.machine import look_around
+    from v2sbench.tools.doctor.report import SCHEMA
+    from v2sbench.tools.doctor.words import findings
 
     found = look_around()
     code = max(finding.weight for finding in found)

@@ -11,9 +11,7 @@ from v2sbench.runtime import UseError
 
 if TYPE_CHECKING:
     from v2sbench.corpora import Corpus
-    from v2sbench.fetch import Report
-
-__all__ = ["VERBS"]
+    from v2sbench.tools.fetch import Report
 
 
 def _fetch_options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +28,7 @@ def _fetch_options(parser: argparse.ArgumentParser) -> None:
 def run_fetch(args: argparse.Namespace) -> None:
     """Publisher -> a corpus' folder."""
     from v2sbench.corpora import corpus
-    from v2sbench.fetch import chosen, fetch
+    from v2sbench.tools.fetch import chosen, fetch
 
     item = corpus(args.corpus)
     parts, speakers = _names(args.parts), _names(args.speakers)
@@ -72,7 +70,7 @@ def _table(item: Corpus, root: Path | None, wanted: set[str]) -> str:
     from tabulate import tabulate
 
     from v2sbench.corpora import folder_of
-    from v2sbench.fetch import amount, is_here
+    from v2sbench.tools.fetch import amount, is_here
 
     folder = folder_of(item, root)
     files = [file for file in item.access.files if file.part in wanted]

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from v2sbench.cli.parser import Verb
 from v2sbench.runtime import choose
 
-__all__ = ["VERBS"]
-
 
 def _list_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", help="corpora, splits, models, metrics, protocols or recognisers")
@@ -48,8 +46,8 @@ def _splits() -> Listing:
 
 
 def _models() -> Listing:
-    from v2sbench.card import PARAMS, list_cards, load_card, load_params
-    from v2sbench.nets.cost import parameters, sketch
+    from v2sbench.nets.card_reading import PARAMS, list_cards, load_card, load_params
+    from v2sbench.tools.cost import parameters, sketch
 
     params = load_params() if PARAMS.exists() else None
     rows = []
@@ -65,7 +63,7 @@ def _models() -> Listing:
 
 
 def _metrics() -> Listing:
-    from v2sbench.metrics import METRICS
+    from v2sbench.scoring.metrics import METRICS
 
     rows = [
         [
@@ -82,7 +80,7 @@ def _metrics() -> Listing:
 
 
 def _protocols() -> Listing:
-    from v2sbench.metrics import PROTOCOLS
+    from v2sbench.scoring.metrics import PROTOCOLS
 
     return ["protocol", "metrics", "description"], [
         [item.name, ", ".join(item.metrics), item.description] for item in PROTOCOLS.values()
@@ -90,7 +88,7 @@ def _protocols() -> Listing:
 
 
 def _recognisers() -> Listing:
-    from v2sbench.asr import recognisers
+    from v2sbench.scoring.recognisers import recognisers
 
     return ["recogniser", "what it is"], [[name, item.description] for name, item in recognisers().items()]
 

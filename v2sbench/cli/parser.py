@@ -11,20 +11,6 @@ from typing import NoReturn
 
 from v2sbench.runtime import UseError, atomic, suggest
 
-__all__ = [
-    "AUDIO",
-    "CLIPS",
-    "MEASURED",
-    "REFERENCES",
-    "SPLITS",
-    "TRUTH",
-    "Parser",
-    "Verb",
-    "need_split",
-    "read_facts",
-    "write_facts",
-]
-
 CLIPS = Path("clips")
 SPLITS = Path("splits")
 AUDIO = Path("audio")

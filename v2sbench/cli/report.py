@@ -8,8 +8,6 @@ from pathlib import Path
 from v2sbench.cli.parser import Verb
 from v2sbench.runtime import UseError
 
-__all__ = ["VERBS"]
-
 
 def _report_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
@@ -25,7 +23,7 @@ def _report_options(parser: argparse.ArgumentParser) -> None:
 
 def run_report(args: argparse.Namespace) -> None:
     """Scores and audio -> one HTML page a split, and the files that `dvc plots` shows."""
-    from v2sbench.card import load_params
+    from v2sbench.nets.card_reading import load_params
     from v2sbench.report import CLIPS, write_report
     from v2sbench.report.numbers import read
     from v2sbench.report.plots import write_plots

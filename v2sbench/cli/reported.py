@@ -7,8 +7,6 @@ import argparse
 from v2sbench.cli.parser import Verb
 from v2sbench.runtime import CheckError, UseError
 
-__all__ = ["VERBS"]
-
 _NEEDED = ("split", "method", "metric", "value", "source", "locator", "grade")
 _OPTIONAL = ("init", "identity", "protocol", "note")
 
@@ -31,7 +29,7 @@ def _reported_options(parser: argparse.ArgumentParser) -> None:
 def run_reported(args: argparse.Namespace) -> None:
     """One number into results/reported.csv, or all that is wrong with the file; exit code 1 when something is."""
     from v2sbench.corpora import splits
-    from v2sbench.reported import REPORTED, SOURCES, add, problems, read_reported, read_sources
+    from v2sbench.results.published import REPORTED, SOURCES, add, problems, read_reported, read_sources
 
     given = [name for name in (*_NEEDED, *_OPTIONAL) if getattr(args, name) is not None]
     if args.action is None:

@@ -18,7 +18,6 @@ from v2sbench.runtime import UseError
 if TYPE_CHECKING:
     from v2sbench.scoring import Summary
 
-__all__ = ["VERBS"]
 
 TRANSCRIPTS = Path("results/transcripts.sqlite")
 """What recognisers heard in this project: no output of a stage, since it changes no number."""
@@ -139,7 +138,7 @@ def _out(args: argparse.Namespace, system: str, protocol: str, several: bool) ->
 
 def _transcripts() -> Path | None:
     """File of transcripts: in $V2S_CACHE, else in the project; None where there is neither."""
-    from v2sbench.card import PARAMS
+    from v2sbench.nets.card_reading import PARAMS
 
     if folder := os.environ.get("V2S_CACHE"):
         return Path(folder) / TRANSCRIPTS.name
@@ -187,7 +186,7 @@ def _from_split(args: argparse.Namespace) -> Task:
         if not system.wavs.is_dir():
             remedy = "" if system in own else f"; run: v2sbench synth {system.name} --split {args.split}"
             raise UseError(f"no folder {system.wavs} with the audio of {system.name}{remedy}")
-    from v2sbench.splits import read_split
+    from v2sbench.clips.splits import read_split
 
     table = read_split(folder)
     rows = [row for row in table.rows if row.subset == "test"]
@@ -246,7 +245,7 @@ def _from_folders(args: argparse.Namespace) -> Task:
         raise UseError("without --split, --refs is needed; see: v2sbench score --help")
     if args.texts and args.grammar:
         raise UseError("--texts and --grammar exclude each other")
-    from v2sbench.folders import clips_of
+    from v2sbench.scoring.folders import clips_of
 
     clips = clips_of(args.refs)
     texts = _texts(args.texts) if args.texts else _grid_texts(clips) if args.grammar else None
@@ -274,9 +273,9 @@ def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
 
 def _rules(args: argparse.Namespace) -> tuple[list[str], str | None]:
     """Protocols and recogniser: the options, else the profile's, else the demo's outside a project; None for `none`."""
-    from v2sbench.card import PARAMS, load_params
-    from v2sbench.metrics import DEFAULT, PROTOCOLS
-    from v2sbench.metrics import protocol as rules_of
+    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.scoring.metrics import DEFAULT, PROTOCOLS
+    from v2sbench.scoring.metrics import protocol as rules_of
 
     params = load_params() if PARAMS.exists() else None
     protocol = args.protocol or (params.protocol if params else DEFAULT)

@@ -12,8 +12,6 @@ from v2sbench.runtime import UseError, choose
 if TYPE_CHECKING:
     from v2sbench.corpora import Corpus
 
-__all__ = ["VERBS"]
-
 
 def _prepare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", metavar="CORPUS", help="a name of `v2sbench list corpora`")
@@ -52,8 +50,8 @@ def run_prepare(args: argparse.Namespace) -> None:
     if args.scan:
         _write_scan(root, CLIPS / f"{item.name}.scan.tsv")
         return
-    from v2sbench.card import PARAMS, load_params
-    from v2sbench.clips import prepare
+    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.prepare.clips import prepare
 
     roi = args.roi or (load_params().roi if PARAMS.exists() else "auto")
     if item.generate is not None:
@@ -69,7 +67,7 @@ def _mix(item: Corpus, args: argparse.Namespace) -> None:
             raise UseError(
                 f"{item.name} is an index over prepared corpora and takes no --{option}; prepare them with it"
             )
-    from v2sbench.mixing import prepare_mix
+    from v2sbench.prepare.mixing import prepare_mix
 
     print(prepare_mix(item, CLIPS, args.out or CLIPS / item.name))
 
@@ -108,8 +106,8 @@ def run_split(args: argparse.Namespace) -> None:
     clips, out = args.clips or CLIPS / item.corpus, args.out or SPLITS / item.name
     if not (clips / "index.tsv").exists():
         raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
-    from v2sbench.clips import write_split
-    from v2sbench.identity import embed_clips
+    from v2sbench.prepare.identity import embed_clips
+    from v2sbench.prepare.splits import write_split
 
     coverage = write_split(item, clips, out, args.listing, embed=embed_clips)
     parts = ", ".join(f"{part} {have}" for part, (have, _) in coverage.parts.items())
@@ -125,10 +123,10 @@ def _add_faces(args: argparse.Namespace) -> None:
     folder = args.out or need_split(args.split)
     import numpy as np
 
-    from v2sbench.identity import embed_split, load_facenet
+    from v2sbench.clips.splits import read_split
+    from v2sbench.clips.store import Clips
+    from v2sbench.prepare.identity import embed_split, load_facenet
     from v2sbench.runtime import atomic
-    from v2sbench.shards import Clips
-    from v2sbench.splits import read_split
 
     load_facenet()  # here, not in each worker, is where to tell that it is missing
     table = read_split(folder)
@@ -153,10 +151,10 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 def run_train(args: argparse.Namespace) -> None:
     """Split -> weights."""
-    from v2sbench.card import load_params
+    from v2sbench.nets.card_reading import load_params
 
     need_split(args.split)
-    from v2sbench.train import train_variant  # after the check: it takes seconds to load
+    from v2sbench.train.loop import train_variant  # after the check: it takes seconds to load
 
     weights = train_variant(
         args.variant, args.split, params=load_params(), out=args.out, init=args.init, resume=not args.fresh
@@ -181,11 +179,11 @@ def _synth_options(parser: argparse.ArgumentParser) -> None:
 
 def run_synth(args: argparse.Namespace) -> None:
     """System x split -> wavs."""
-    from v2sbench.card import load_params
+    from v2sbench.nets.card_reading import load_params
 
     choose("subset", args.subset, dict.fromkeys(("train", "val", "test")))
     need_split(args.split)
-    from v2sbench.synthesis import synth  # after the check: it takes seconds to load
+    from v2sbench.synthesis.synth import synth  # after the check: it takes seconds to load
 
     folder, vocoder = synth(
         args.system, args.split, params=load_params(), weights=args.weights, out=args.out, vocoder=args.vocoder,
@@ -217,9 +215,9 @@ def run_speak(args: argparse.Namespace) -> None:
         path = getattr(args, option)
         if path is not None and not path.is_file():
             raise UseError(f"no file {path} (the {option})")
-    from v2sbench.media import MediaError  # after the checks: these take seconds to load
-    from v2sbench.roi import RoiError
-    from v2sbench.synthesis import speak
+    from v2sbench.audio import MediaError  # after the checks: these take seconds to load
+    from v2sbench.prepare.crops import RoiError
+    from v2sbench.synthesis.speak import speak
 
     try:
         print(speak(args.video, args.model, args.out, voice=args.voice, face=args.face, landmarks=args.landmarks,

@@ -7,8 +7,6 @@ import argparse
 from v2sbench.cli.parser import Verb
 from v2sbench.runtime import UseError
 
-__all__ = ["VERBS"]
-
 
 def _sweep_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="a file of sweeps/, without .yaml")
@@ -17,7 +15,7 @@ def _sweep_options(parser: argparse.ArgumentParser) -> None:
 
 def run_sweep(args: argparse.Namespace) -> None:
     """A sweep's points, run where they were not yet -> results/sweeps/NAME.{md,csv,png}, the table on the terminal."""
-    from v2sbench.sweeps import collect, console, list_sweeps, read_sweep, reproduce, write
+    from v2sbench.tools.sweep import collect, console, list_sweeps, read_sweep, reproduce, write
 
     if not args.name:
         known = ", ".join(list_sweeps()) or "none here; run from the project's root"

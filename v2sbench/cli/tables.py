@@ -10,8 +10,6 @@ from pathlib import Path
 from v2sbench.cli.parser import Verb
 from v2sbench.runtime import CheckError, UseError
 
-__all__ = ["VERBS"]
-
 
 def _table_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("splits", nargs="*", metavar="SPLIT", help="default: v2a_splits of params.yaml")
@@ -45,8 +43,8 @@ def run_table(args: argparse.Namespace) -> None:
 
     What the options choose is no table of the pipeline, so it is written only where --out says.
     """
-    from v2sbench.results import MEASURED
-    from v2sbench.tables import TABLES
+    from v2sbench.results.measured import MEASURED
+    from v2sbench.results.tables import TABLES
 
     chosen = bool(args.base or args.systems or args.columns or args.protocols or args.scores)
     out = args.out or (None if args.show or chosen else TABLES)
@@ -71,7 +69,7 @@ def run_table(args: argparse.Namespace) -> None:
 
 def _of_experiment() -> tuple[str, ...]:
     """The splits of the experiment."""
-    from v2sbench.card import load_params
+    from v2sbench.nets.card_reading import load_params
 
     return load_params().v2a_splits
 
@@ -83,10 +81,10 @@ def _listed(text: str | None) -> tuple[str, ...]:
 
 def _tabulated(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
     """The table, written where `out` says; what it says, and which files. A folder has no reported numbers."""
-    from v2sbench.claims import CLAIMS
-    from v2sbench.reported import REPORTED
-    from v2sbench.sheet import build
-    from v2sbench.tables import console, save
+    from v2sbench.results.claims import CLAIMS
+    from v2sbench.results.published import REPORTED
+    from v2sbench.results.sheet import build
+    from v2sbench.results.tables import console, save
 
     reported, claims = (None, None) if args.scores else (REPORTED, CLAIMS)
     table = build(
@@ -105,7 +103,7 @@ def _shows_bold() -> bool:
 
 def _spread(args: argparse.Namespace, split: str, measured: Path, out: Path | None) -> tuple[str, str]:
     """Systems under several protocols, written where `out` says; what it says, and which files."""
-    from v2sbench.spread import console, save, spread
+    from v2sbench.results.spread import console, save, spread
 
     found = spread(split, measured=measured, only=_listed(args.systems))
     if out:
@@ -120,7 +118,7 @@ def _gate_options(parser: argparse.ArgumentParser) -> None:
 
 def run_gate(args: argparse.Namespace) -> None:
     """Scores against the baseline; everything that moved is printed before it fails, better or worse."""
-    from v2sbench.gate import hold, report, summary
+    from v2sbench.results.gate import hold, report, summary
 
     held = hold(args.split, only=_listed(args.systems))
     print(report(held))
@@ -139,7 +137,7 @@ def _accept_options(parser: argparse.ArgumentParser) -> None:
 
 def run_accept(args: argparse.Namespace) -> None:
     """Make the scores the baseline."""
-    from v2sbench.baseline import BASELINE, accept
+    from v2sbench.results.baseline import BASELINE, accept
 
     done = accept(args.split, args.why, systems=_listed(args.systems))
     print(f"baseline: {BASELINE / args.split}.csv: {done.changed}")

@@ -20,8 +20,6 @@ from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
 from v2sbench.runtime import atomic, short_digest
 
-__all__ = ["CORPORA", "scan", "speaker_of"]
-
 TABLE = "validated.tsv"
 """The list of good clips."""
 LOCALE = "en"

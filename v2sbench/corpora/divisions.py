@@ -15,16 +15,6 @@ from typing import Literal
 from v2sbench.corpora import SUBSETS, Split, Subset
 from v2sbench.runtime import unit
 
-__all__ = [
-    "SEED",
-    "SHARES",
-    "overlap_split",
-    "place",
-    "pretraining_split",
-    "seen_split",
-    "unseen_split",
-]
-
 SEED = 2
 """Of every division in the suite. The first from 0 up that divides 900 real clips of s1 nearly 90-5-5 (801 / 50 / 49);
 chosen before anything was trained, and not to be moved: every stored number rests on it.

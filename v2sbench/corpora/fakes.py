@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, text_of
 from v2sbench.runtime import atomic, rng
 
-__all__ = ["face_landmarks", "face_picture", "fake_grid", "fake_libritts"]
-
 Points = NDArray[np.float64]
 
 WIDTH, HEIGHT = 360, 288
@@ -95,7 +93,7 @@ def chord(name: str, samples: int, rate: int) -> NDArray[np.float32]:
 
 def fake_grid(root: Path) -> None:
     """Zenodo's layout: s1 with two clips, s2 with one; word times beside them; landmarks, which real GRID lacks."""
-    from v2sbench.media import write_mpeg1
+    from v2sbench.talker.films import write_mpeg1
 
     for speaker, stem in (("s1", "bbaf2n"), ("s1", "prwqzs"), ("s2", "lgix9p")):
         name = f"{speaker}/{stem}"
@@ -122,7 +120,7 @@ def write_align(path: Path, words: Sequence[str]) -> None:
 
 def fake_libritts(root: Path) -> None:
     """Two speakers with two utterances each, 24 kHz, one of them without a text."""
-    from v2sbench.media import RATE, write_wav
+    from v2sbench.audio import RATE, write_wav
 
     utterances = {
         "84_121123_000007_000001": "But you know, don't you, why he went?",

@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from v2sbench.corpora.fakes import chord, face_landmarks, face_picture
 from v2sbench.runtime import atomic, rng
 
-__all__ = ["NTSC", "fake_lrw", "fake_tcdtimit", "write_mp4"]
-
 NTSC = Fraction(30_000, 1001)
 """Frames a second of a TCD-TIMIT picture, about 29.97."""
 AAC_FRAME = 1024
@@ -94,7 +92,7 @@ def fake_tcdtimit(root: Path) -> None:
 
     One clip comes from both cameras. Pictures are 352x198 for the real 1920x1080.
     """
-    from v2sbench.media import write_wav
+    from v2sbench.audio import write_wav
 
     sentences = {
         ("lipspeakers", "Lipspkr1", "sa1"): "She had your dark suit in greasy wash water all year.",

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from v2sbench.corpora.fakes import chord
 from v2sbench.runtime import atomic
 
-__all__ = ["Word", "fake_swc", "write_article"]
-
 SOUND_RATE = 44_100
 """Hz of the miniature's sound."""
 

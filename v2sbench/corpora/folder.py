@@ -9,8 +9,6 @@ from pathlib import Path
 
 from v2sbench.runtime import UseError
 
-__all__ = ["LANDMARK_SUFFIXES", "File", "files", "name_below"]
-
 LANDMARK_SUFFIXES = (".npz", ".npy", ".pkl")
 """Files that may hold a clip's landmarks (see `roi.files`)."""
 LEFTOVERS = frozenset({"__MACOSX"})

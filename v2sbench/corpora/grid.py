@@ -24,23 +24,8 @@ from v2sbench.corpora import Clip, Corpus, KnownList, Problem, Scan, Split, Subs
 from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
 from v2sbench.corpora.fakes import fake_grid
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
-from v2sbench.corpora.grid_grammar import ALIGN_RATE, GRAMMAR, Word, fault_of, read_align, stem_of, stems, text_of
+from v2sbench.corpora.grid_grammar import fault_of, text_of
 from v2sbench.corpora.remote import UNSAID, Access, Remote
-
-__all__ = [
-    "ALIGN_RATE",
-    "CORPORA",
-    "GRAMMAR",
-    "INVENTORY",
-    "Word",
-    "fault_of",
-    "grid_corpus",
-    "read_align",
-    "scan",
-    "stem_of",
-    "stems",
-    "text_of",
-]
 
 # ---------------------------------------------------------------- the folder
 

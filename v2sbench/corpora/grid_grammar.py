@@ -12,19 +12,6 @@ from pathlib import Path
 
 from v2sbench.runtime import UseError
 
-__all__ = [
-    "ALIGN_RATE",
-    "DIGITS",
-    "GRAMMAR",
-    "NotGridError",
-    "Word",
-    "fault_of",
-    "read_align",
-    "stem_of",
-    "stems",
-    "text_of",
-]
-
 DIGITS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """Words of the signs 1 to 9, in order; the sign z is "zero"."""
 GRAMMAR: tuple[tuple[str, Mapping[str, str]], ...] = (

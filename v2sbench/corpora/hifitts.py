@@ -20,8 +20,6 @@ from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
 from v2sbench.runtime import atomic
 
-__all__ = ["CORPORA", "scan"]
-
 _MANIFEST = re.compile(r"\d+_manifest_\w+\.json")
 _FOLDER = re.compile(r"(\d+)_(?:clean|other)")
 _STEM = re.compile(r"\d+_.+")
@@ -87,7 +85,7 @@ def _is_id(clip: str) -> bool:
 
 def fake(root: Path) -> None:
     """Two readers, one clean and one other, 44.1 kHz FLAC, in a manifest for training and one for validation."""
-    from v2sbench.media import encode_flac
+    from v2sbench.audio import encode_flac
 
     top, rate = root / "hi_fi_tts_v0", 44_100
     lines = {

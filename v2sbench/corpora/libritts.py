@@ -18,8 +18,6 @@ from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
 
-__all__ = ["CORPORA", "libritts_corpus", "scan"]
-
 _STEM = re.compile(r"(\d+)_(\d+)_\d+_\d+")
 _SUFFIXES = (".wav", ".flac")
 """Sounds, best first: what was distributed before what was made of it."""

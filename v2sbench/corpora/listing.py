@@ -17,8 +17,6 @@ from pathlib import Path
 from v2sbench.corpora import SUBSETS, Corpus, Split, Subset
 from v2sbench.runtime import UseError, short_digest, suggest
 
-__all__ = ["Listing", "apply", "read_listing"]
-
 _SECTION = re.compile(r"\[(.*)\]")
 
 

@@ -23,8 +23,6 @@ from v2sbench.corpora.fakes_mp4 import fake_lrw
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 
-__all__ = ["CORPORA", "SECONDS", "Spoken", "read_word", "scan"]
-
 SECONDS = 29 / 25
 """Length of every clip."""
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from v2sbench.corpora import Clip, Corpus, Problem, Scan, Split, Subset, corpus
 from v2sbench.corpora.remote import Access
 
-__all__ = ["CORPORA", "mix_corpus", "mixed", "unmixed"]
-
 PARTS = ("commonvoice", "hifitts", "libritts", "omceb", "swc", "vctk")
 """Those of the paper's pre-training, sorted."""
 

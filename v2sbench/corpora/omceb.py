@@ -18,8 +18,6 @@ from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
 from v2sbench.runtime import atomic
 
-__all__ = ["CORPORA", "scan"]
-
 _STEM = re.compile(r"([a-z]{2}[fm]_\d+)_\d+")
 _LINE = re.compile(rf"(?:[^,]*,)?\s*({_STEM.pattern})\s*,(.*)")
 """``line id, sound, text`` or ``sound, text``. The text is not quoted and may have commas: no CSV reader's case."""
@@ -69,7 +67,7 @@ def _is_id(clip: str) -> bool:
 
 def fake(root: Path) -> None:
     """Two accents, three speakers, 48 kHz; two of them have one number; one line's text is missing."""
-    from v2sbench.media import write_wav
+    from v2sbench.audio import write_wav
 
     spoken: dict[str, dict[str, str | None]] = {
         "irish_english_male": {

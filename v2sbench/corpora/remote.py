@@ -1,14 +1,12 @@
 """How a corpus is had: what its owners allow, the steps to get it, and the files to download where anybody may.
 
-Plain facts, written down beside each corpus; :mod:`v2sbench.fetch` downloads by them, ``v2sbench doctor`` quotes them.
+Plain facts, written down beside each corpus; :mod:`v2sbench.tools.fetch` downloads by them, ``v2sbench doctor`` quotes them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
-
-__all__ = ["UNSAID", "Access", "Remote"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,8 +26,6 @@ from v2sbench.corpora.swc_alignment import Alignment, cut, read_alignment
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus
 from v2sbench.runtime import short_digest
 
-__all__ = ["CORPORA", "scan", "speaker_of"]
-
 ALIGNMENT, INFO = "aligned.swc", "info.json"
 """Files beside the sound."""
 FOREIGN = frozenset({"german", "dutch"})

@@ -16,8 +16,6 @@ from xml.etree import ElementTree
 
 from v2sbench.corpora.utterances import words_of
 
-__all__ = ["LONGEST", "PAUSE", "SHORTEST", "Alignment", "Cut", "Spoken", "cut", "read_alignment"]
-
 SHORTEST, LONGEST = 1.0, 15.0
 """Seconds of an utterance."""
 PAUSE = 1.0

@@ -25,8 +25,6 @@ from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import words_of
 
-__all__ = ["CORPORA", "INVENTORY", "LEFT_OUT", "LIPSPEAKERS", "MLF_RATE", "TEST", "TRAIN", "Phone", "read_mlf", "scan"]
-
 LIPSPEAKERS = ("Lipspkr1", "Lipspkr2", "Lipspkr3")
 """The professionals, 377 sentences each."""
 TRAIN = (

@@ -13,8 +13,6 @@ from v2sbench.corpora.divisions import pretraining_split
 from v2sbench.corpora.folder import File
 from v2sbench.corpora.remote import UNSAID, Access
 
-__all__ = ["Utterance", "read_words", "scan_of_utterances", "speech_corpus", "words_of"]
-
 _STRIPPED = re.compile(r"[^\w' ]+|_+")
 _QUOTE_MARKS = re.compile(r"(?<!\w)'+|'+(?!\w)")
 

@@ -21,8 +21,6 @@ from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
 from v2sbench.runtime import atomic
 
-__all__ = ["CORPORA", "scan"]
-
 TRIMMED = "wav48_silence_trimmed"
 """Folder of the sounds that are used."""
 _STEM = re.compile(r"([ps]\d+)_\d+")  # one of the 110 speakers is s5
@@ -94,7 +92,7 @@ def _is_id(clip: str) -> bool:
 
 def fake(root: Path) -> None:
     """Two speakers, 48 kHz FLAC; p225 heard by both microphones, p280 by one; one utterance lacks a text."""
-    from v2sbench.media import encode_flac
+    from v2sbench.audio import encode_flac
 
     rate = 48_000
     spoken = {

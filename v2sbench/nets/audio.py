@@ -10,11 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from v2sbench.card import AudioEncoderArch
-from v2sbench.media import SAMPLES_PER_FRAME
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.nets.cards import AudioEncoderArch
 from v2sbench.nets.norm import ModalityNorm
-
-__all__ = ["AudioEncoder"]
 
 STEM_STRIDE = 6
 STEM_KERNEL = 120

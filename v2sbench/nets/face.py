@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FaceToVoice"]
-
 
 class FaceToVoice(nn.Module):
     """(B, 128) face embeddings -> (B, 256) unit vectors without negative entries, as GE2E's are (assumed).

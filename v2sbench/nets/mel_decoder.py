@@ -10,10 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from v2sbench.card import DecoderArch
+from v2sbench.nets.cards import DecoderArch
 from v2sbench.nets.norm import ModalityNorm
-
-__all__ = ["MelDecoder"]
 
 
 class FeedForward(nn.Sequential):

@@ -14,31 +14,20 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from v2sbench.card import Card, card_from_json
-from v2sbench.dsp import repeat_index
-from v2sbench.heard import Heard
-from v2sbench.identity import DIMENSIONS
-from v2sbench.media import SAMPLES_PER_FRAME
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.clips.splits import DIMENSIONS
 from v2sbench.nets.audio import AudioEncoder
+from v2sbench.nets.card_reading import card_from_json
+from v2sbench.nets.cards import Card
 from v2sbench.nets.face import FaceToVoice
+from v2sbench.nets.mel import repeat_index
 from v2sbench.nets.mel_decoder import MelDecoder
 from v2sbench.nets.norm import adopt_statistics
 from v2sbench.nets.temporal import TemporalModule
+from v2sbench.nets.trained_on import Heard
 from v2sbench.nets.video import VideoEncoder
 from v2sbench.nets.wave_decoder import WaveDecoder
 from v2sbench.runtime import UseError, atomic
-
-__all__ = [
-    "MelModel",
-    "SpeechModel",
-    "VocoderModel",
-    "WaveModel",
-    "build_model",
-    "load_weights",
-    "save_weights",
-    "transfer_decoder",
-    "weights_path",
-]
 
 ABOUT = "v2sbench"
 """Metadata key of a weights file."""

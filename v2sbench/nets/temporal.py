@@ -5,9 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from v2sbench.card import TemporalArch
-
-__all__ = ["TemporalModule"]
+from v2sbench.nets.cards import TemporalArch
 
 
 class TemporalModule(nn.Module):

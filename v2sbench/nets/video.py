@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from v2sbench.card import VideoEncoderArch
-
-__all__ = ["VideoEncoder"]
+from v2sbench.nets.cards import VideoEncoderArch
 
 GREY_MEAN, GREY_STD = 0.421, 0.165
 """Normalisation of grey mouth crops (values / 255) in the group's lip-reading work (assumed)."""

@@ -14,10 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from v2sbench.card import WaveArch
+from v2sbench.nets.cards import WaveArch
 from v2sbench.nets.norm import MODALITIES, ModalityNorm
-
-__all__ = ["WaveDecoder"]
 
 SLOPE = 0.2
 """Of the leaky ReLUs, MelGAN's."""

@@ -15,16 +15,16 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from v2sbench import wording
+from v2sbench.clips.splits import SplitTable, read_split
+from v2sbench.clips.store import Clips
 from v2sbench.report import numbers
 from v2sbench.report.breakdown import SLOTS
 from v2sbench.report.listening import Exhibit, as_json, audio_of, exhibit, pick
 from v2sbench.report.numbers import Scored
 from v2sbench.report.provenance import assumptions, provenance
-from v2sbench.results import Measured
+from v2sbench.results import wording
+from v2sbench.results.measured import Measured
 from v2sbench.runtime import UseError, atomic, progress
-from v2sbench.shards import Clips
-from v2sbench.splits import SplitTable, read_split
 
 __all__ = ["CLIPS", "REPORTS", "write_report"]
 

@@ -10,11 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import jiwer
 
-from v2sbench.asr import normalise
 from v2sbench.corpora.grid_grammar import GRAMMAR
-from v2sbench.results import Measured
-
-__all__ = ["SLOTS", "slots", "speakers"]
+from v2sbench.results.measured import Measured
+from v2sbench.scoring.recognisers import normalise
 
 SLOTS = tuple(name for name, _ in GRAMMAR)
 """Word slots of a GRID sentence, in order."""

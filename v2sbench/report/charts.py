@@ -16,8 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup, escape
 
-__all__ = ["Interval", "curves", "densities", "forest", "ticks"]
-
 WIDTH = 720
 """Units across every chart; the page scales it."""
 LABEL = 230

@@ -20,17 +20,15 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from v2sbench import wording
-from v2sbench.folders import locate
-from v2sbench.media import RATE, encode_flac, read_wav
-from v2sbench.metrics import METRICS
-from v2sbench.pictures import SPAN, log_mel
-from v2sbench.results import Measured, Variant
+from v2sbench.audio import RATE, encode_flac, read_wav
+from v2sbench.clips.store import Clips
+from v2sbench.report.spectrograms import SPAN, log_mel
+from v2sbench.results import wording
+from v2sbench.results.measured import Measured, Variant
+from v2sbench.results.sheet import Table
 from v2sbench.runtime import UseError
-from v2sbench.shards import Clips
-from v2sbench.sheet import Table
-
-__all__ = ["TILES", "Exhibit", "Pick", "Sample", "as_json", "audio_of", "exhibit", "pick"]
+from v2sbench.scoring.folders import locate
+from v2sbench.scoring.metrics import METRICS
 
 TILES = 10
 """Crops side by side in the JPEG of tiles."""

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from v2sbench import results, wording
-from v2sbench.metrics import METRICS
 from v2sbench.nets.model import weights_path
 from v2sbench.report import charts
 from v2sbench.report.breakdown import slots, speakers
-from v2sbench.results import Measured, Variant, asked
-from v2sbench.rows import Row
-from v2sbench.sheet import Table, build
-
-__all__ = [
-    "RANKING", "Scored", "densities", "forests", "grid", "lead", "logs", "read", "slot_table", "speaker_tables",
-    "training",
-]  # fmt: skip
+from v2sbench.results import measured as results
+from v2sbench.results import wording
+from v2sbench.results.measured import Measured, Variant, asked
+from v2sbench.results.rows import Row
+from v2sbench.results.sheet import Table, build
+from v2sbench.scoring.metrics import METRICS
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
 """The first of these that was measured says which system, and which clips, are best and worst."""

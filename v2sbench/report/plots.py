@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from v2sbench.pictures import mel_sheet
 from v2sbench.report.listening import audio_of, pick
 from v2sbench.report.numbers import Scored, logs, read
+from v2sbench.report.spectrograms import mel_sheet
+from v2sbench.results.sheet import Table
 from v2sbench.runtime import atomic
-from v2sbench.sheet import Table
-
-__all__ = ["PLOTS", "write_plots"]
 
 PLOTS = Path("results/plots")
 CLIPS, SYSTEMS = 3, 5

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from v2sbench.card import card_chain
-from v2sbench.report.grades import Value, read_values
-from v2sbench.results import Measured, Variant
-from v2sbench.sheet import Table
-from v2sbench.splits import SplitTable
-
-__all__ = ["assumptions", "provenance"]
+from v2sbench.clips.splits import SplitTable
+from v2sbench.nets.card_reading import card_chain
+from v2sbench.report.card_sources import Value, read_values
+from v2sbench.results.measured import Measured, Variant
+from v2sbench.results.sheet import Table
 
 
 def provenance(
@@ -19,7 +17,7 @@ def provenance(
     """Facts under headings: the split, how it was scored, the machine."""
     found: list[tuple[str, list[tuple[str, str]]]] = []
     if division is not None:
-        parts = ", ".join(f"{part} {have}" for part, (have, _) in division.coverage.parts.items())
+        parts = ", ".join(f"{part} {count}" for part, count in division.sizes.items())
         found.append(("Split", [
             ("corpus", division.corpus), ("clips", parts), ("coverage", division.coverage_label or "complete"),
             ("division", division.division), ("contents", division.digest),

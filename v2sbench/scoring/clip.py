@@ -11,15 +11,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.asr import RATE as ASR_RATE
-from v2sbench.asr import recogniser
-from v2sbench.ledger import Line
-from v2sbench.metrics import PREPARATIONS, MetricError, Pair, UnusableError, check, metric, protocol
-from v2sbench.pcm import MediaError, read_wav, resample
-from v2sbench.scoring.agreement import profile
-from v2sbench.transcripts import Transcripts
-
-__all__ = ["SIDES", "Task", "digest", "for_ears", "score_clip"]
+from v2sbench.audio import MediaError, read_wav, resample
+from v2sbench.scoring.metrics import PREPARATIONS, MetricError, Pair, UnusableError, check, metric, protocol
+from v2sbench.scoring.recognisers import RATE as ASR_RATE
+from v2sbench.scoring.recognisers import recogniser
+from v2sbench.scoring.scores import Line
+from v2sbench.scoring.transcripts import Transcripts
+from v2sbench.scoring.wrong_files import profile
 
 Audio = tuple[NDArray[np.float32], int]
 """(T,) samples and Hz."""

@@ -9,13 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2sbench.asr import Recogniser, are_grid, normalise, recogniser, with_words
-from v2sbench.ledger import Line
-from v2sbench.metrics import METRICS, NOTES, MetricError, Protocol, Words, metric, protocol
 from v2sbench.runtime import UseError
 from v2sbench.scoring.clip import SIDES, Task
-
-__all__ = ["Plan", "plan_of"]
+from v2sbench.scoring.metrics import METRICS, NOTES, MetricError, Protocol, Words, metric, protocol
+from v2sbench.scoring.recognisers import Recogniser, are_grid, normalise, recogniser, with_words
+from v2sbench.scoring.scores import Line
 
 
 @dataclass(frozen=True, kw_only=True)

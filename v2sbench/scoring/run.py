@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from v2sbench import runtime
-from v2sbench.folders import files_of, locate
-from v2sbench.ledger import Journal, Line, write_meta
-from v2sbench.metrics import DEFAULT
-from v2sbench.pcm import read_wav
-from v2sbench.pool import unordered
+from v2sbench.audio import read_wav
 from v2sbench.runtime import UseError
-from v2sbench.scoring.agreement import Agreement
+from v2sbench.runtime.pool import unordered
 from v2sbench.scoring.clip import SIDES, digest, for_ears, score_clip
+from v2sbench.scoring.folders import files_of, locate
+from v2sbench.scoring.metrics import DEFAULT
 from v2sbench.scoring.plan import Plan, plan_of
+from v2sbench.scoring.scores import Journal, Line, write_meta
 from v2sbench.scoring.summary import Summary, meta, summary
-from v2sbench.transcripts import Transcripts
-
-__all__ = ["score"]
+from v2sbench.scoring.transcripts import Transcripts
+from v2sbench.scoring.wrong_files import Agreement
 
 
 def score(

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from v2sbench import runtime
-from v2sbench.ledger import Line, iter_scores
-from v2sbench.metrics import METRICS, Column, Protocol, column
+from v2sbench.scoring.metrics import METRICS, Column, Protocol, column
 from v2sbench.scoring.plan import Plan
-
-__all__ = ["Summary", "meta", "spread", "summary"]
+from v2sbench.scoring.scores import Line, iter_scores
 
 
 @dataclass(frozen=True, kw_only=True)

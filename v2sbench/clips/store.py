@@ -1,0 +1,223 @@
+"""Prepared clips on disk: plain tar shards with an index, read at random with ``pread``.
+
+    shard-00000.tar ...   ustar, no owner, time 0: <id>.flac and, with a picture, <id>.npy and <id>.png, sorted by id
+    index.tsv             one line a clip, sorted by id: `COLUMNS`
+    quarantine.tsv        one line a clip that could not be prepared: id, reason, detail
+    clips.json            corpus and ROI provider
+
+<id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8; <id>.png is
+a grey still of the whole face, 192x192 (17 KB beside 691 KB of crops for a GRID clip).  The same clips give the same
+bytes, so a folder can be named by its digest.  Any tar program lists and unpacks a shard; nothing here needs one, since
+the index holds the offsets, and is searched where it lies (`lines`): a store of millions of clips opens at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from v2sbench.audio import SAMPLES_PER_FRAME, Wave, decode_flac
+from v2sbench.clips.lines import Lines, line_of
+from v2sbench.runtime import UseError, suggest
+
+UInt8 = NDArray[np.uint8]
+"""Grey (F, H, W) or RGB (F, H, W, 3) pictures in [0, 255]."""
+SIZE = 96
+"""Height and width of a mouth crop in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One prepared clip: a line of ``index.tsv``."""
+
+    id: str
+    """``speaker/stem``."""
+    speaker: str
+    """Who speaks."""
+    text: str | None
+    """What is said, None when the corpus does not tell."""
+    frames: int
+    """Length in video frames; ``960 * frames`` samples of sound."""
+    shard: str
+    """File that holds it."""
+    wave_offset: int
+    """First byte of the FLAC file in the shard."""
+    wave_size: int
+    """Its bytes."""
+    roi_offset: int
+    """First byte of the NPY file in the shard, 0 without a picture."""
+    roi_size: int
+    """Its bytes, 0 without a picture."""
+    face_offset: int
+    """First byte of the PNG file in the shard, 0 without a picture."""
+    face_size: int
+    """Its bytes, 0 without a picture."""
+    sha256: str
+    """Of the FLAC, NPY and PNG bytes joined."""
+    damage: str
+    """What its media file had lost, empty for a sound one."""
+
+    @property
+    def video(self) -> bool:
+        """Whether there are mouth crops."""
+        return self.roi_size > 0
+
+    @property
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """(first byte, bytes) of the sound, the crops and the still in the shard; of no bytes where there is none."""
+        return (
+            (self.wave_offset, self.wave_size),
+            (self.roi_offset, self.roi_size),
+            (self.face_offset, self.face_size),
+        )
+
+    @property
+    def end(self) -> int:
+        """Byte of the shard behind the clip's last member."""
+        return max(offset + padded(size) for offset, size in self.parts)
+
+    @property
+    def line(self) -> str:
+        """Of ``index.tsv``."""
+        return line_of(astuple(self))
+
+    @staticmethod
+    def of(line: str) -> Entry:
+        """The clip of such a line.  ValueError when it is none."""
+        values = [kind(cell) for kind, cell in zip(_TYPES, line.split("\t"), strict=True)]
+        cells: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
+        return Entry(**cells | {"text": cells["text"] or None})
+
+
+COLUMNS = tuple(field.name for field in fields(Entry))
+"""Columns of ``index.tsv``."""
+_TYPES = tuple(int if field.type == "int" else str for field in fields(Entry))
+
+
+def padded(size: int) -> int:
+    """Bytes that a tar file gives to a member of that size."""
+    return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
+
+
+class Clips:
+    """Random access to a prepared folder.  Picklable (files are opened again), and safe in threads and after fork.
+
+    UseError when the folder is not there or its index is damaged.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        self.folder = Path(folder)
+        self._files: dict[str, int] = {}
+        path = self.folder / "index.tsv"
+        try:
+            self._index = Lines(path, COLUMNS)
+        except OSError as error:
+            raise UseError(f"no prepared clips in {folder} ({error.strerror}); run: v2sbench prepare CORPUS") from error
+        except ValueError as error:
+            raise UseError(f"{path}: {error}; run: v2sbench prepare CORPUS") from error
+
+    def __reduce__(self) -> tuple[type[Clips], tuple[Path]]:
+        return Clips, (self.folder,)
+
+    def __del__(self) -> None:
+        for handle in getattr(self, "_files", {}).values():
+            os.close(handle)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __contains__(self, clip: object) -> bool:
+        return isinstance(clip, str) and self._index.find(clip) is not None
+
+    def __iter__(self) -> Iterator[Entry]:
+        """Every clip's index line, by id."""
+        return map(self._parse, self._index)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every clip's id, sorted."""
+        return tuple(self._index.column("id"))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Corpus and ROI provider, as written by ``v2sbench prepare``."""
+        try:
+            return dict(json.loads((self.folder / "clips.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise UseError(f"{self.folder}/clips.json is damaged ({error}); run: v2sbench prepare CORPUS") from error
+
+    def entry(self, clip: str) -> Entry:
+        """The index line of a clip; UseError with the nearest id otherwise."""
+        line = self._index.find(clip)
+        if line is None:
+            near = suggest(clip, [name for name in self.ids if name.split("/")[0] == clip.split("/")[0]])
+            raise UseError(f"no clip {clip!r} in {self.folder}{near}; see its quarantine.tsv")
+        return self._parse(line)
+
+    def _parse(self, line: str) -> Entry:
+        try:
+            return Entry.of(line)
+        except ValueError as error:
+            raise UseError(f"{self.folder}/index.tsv is damaged ({error}); run: v2sbench prepare CORPUS") from error
+
+    def wave(self, clip: str, start: int = 0, frames: int | None = None) -> Wave:
+        """Sound of `frames` video frames from frame `start`: (960 * frames,) float32 in [-1, 1] at 24 kHz."""
+        entry = self.entry(clip)
+        count = _span(entry, start, frames)
+        data = self._read(entry.shard, entry.wave_offset, entry.wave_size)
+        return decode_flac(data, start * SAMPLES_PER_FRAME, count * SAMPLES_PER_FRAME)
+
+    def roi(self, clip: str, start: int = 0, frames: int | None = None) -> UInt8:
+        """Mouth crops of `frames` frames from frame `start`: (frames, 96, 96) uint8 grey; reads no more than these."""
+        entry = self.entry(clip)
+        if not entry.video:
+            raise UseError(f"clip {clip!r} of {self.folder} has no picture: the corpus is audio only")
+        count, size = _span(entry, start, frames), SIZE * SIZE
+        first = entry.roi_offset + entry.roi_size - entry.frames * size + start * size  # behind the NPY header
+        data = bytearray(self._read(entry.shard, first, count * size))
+        return np.frombuffer(data, np.uint8).reshape(count, SIZE, SIZE)
+
+    def still(self, clip: str) -> UInt8:
+        """The face in the clip's middle picture: (192, 192) uint8 grey, placed as `roi.face_still` says."""
+        entry = self.entry(clip)
+        if not entry.face_size:
+            raise UseError(f"clip {clip!r} of {self.folder} has no face: the corpus is audio only")
+        data = np.frombuffer(self._read(entry.shard, entry.face_offset, entry.face_size), np.uint8)
+        still = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        if still is None:
+            raise UseError(f"the face of clip {clip!r} in {self.folder} is damaged; run: v2sbench prepare CORPUS")
+        return np.asarray(still, np.uint8)
+
+    def intact(self, clip: str) -> bool:
+        """Whether the stored bytes still have the digest of the index; UseError when they are not there."""
+        entry = self.entry(clip)
+        payload = b"".join(self._read(entry.shard, *part) for part in entry.parts if part[1])
+        return hashlib.sha256(payload).hexdigest() == entry.sha256
+
+    def _read(self, shard: str, offset: int, size: int) -> bytes:
+        if shard not in self._files:
+            try:
+                self._files[shard] = os.open(self.folder / shard, os.O_RDONLY)
+            except OSError as error:
+                raise UseError(f"{self.folder / shard}: {error.strerror}; run: v2sbench prepare CORPUS") from error
+        data = os.pread(self._files[shard], size, offset)
+        if len(data) != size:
+            raise UseError(f"{self.folder / shard} is shorter than its index says; run: v2sbench prepare CORPUS")
+        return data
+
+
+def _span(entry: Entry, start: int, frames: int | None) -> int:
+    count = entry.frames - start if frames is None else frames
+    if start < 0 or count < 0 or start + count > entry.frames:
+        raise ValueError(f"frames {start} to {start + count} of clip {entry.id!r}, which has {entry.frames}")
+    return count

@@ -1,0 +1,38 @@
+"""What every package may use: errors with an exit code, seeds, atomic files, workers, the machine, YAML.
+
+    UseError    wrong use or missing input   -> one line, exit code 2
+    CheckError  a check failed               -> one line, exit code 1
+
+Begin with `errors`. PyTorch is imported inside the functions that need it, so that `v2sbench --help` is quick.
+"""
+
+from v2sbench.runtime.errors import CheckError, UseError, choose, suggest
+from v2sbench.runtime.files import atomic, sha256_file
+from v2sbench.runtime.machine import device, environment, setup_determinism
+from v2sbench.runtime.pool import unordered
+from v2sbench.runtime.seeds import fold, rng, short_digest, unit
+from v2sbench.runtime.workers import parallel, progress, worker_count
+from v2sbench.runtime.yaml import build, merge, read_yaml
+
+__all__ = [
+    "CheckError",
+    "UseError",
+    "atomic",
+    "build",
+    "choose",
+    "device",
+    "environment",
+    "fold",
+    "merge",
+    "parallel",
+    "progress",
+    "read_yaml",
+    "rng",
+    "setup_determinism",
+    "sha256_file",
+    "short_digest",
+    "suggest",
+    "unit",
+    "unordered",
+    "worker_count",
+]

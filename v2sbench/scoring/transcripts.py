@@ -1,0 +1,71 @@
+"""Transcripts that were made once: (audio, recogniser) -> text, in one SQLite file that several runs may use at once.
+
+A recogniser is the slowest part of a scoring, and what it hears depends on nothing but the samples and itself: its id
+holds version, weights and options. So a file of transcripts may be shared, copied or deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from v2sbench.runtime import UseError
+
+_WAIT = 60.0
+"""Seconds that one run waits while another writes."""
+_TABLE = """CREATE TABLE IF NOT EXISTS transcripts (
+    audio TEXT NOT NULL, recogniser TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (audio, recogniser)
+) WITHOUT ROWID"""
+
+
+class Transcripts:
+    """A file of transcripts; without a path they last as long as this object."""
+
+    def __init__(self, path: Path | None, recogniser: str, *, readonly: bool = False) -> None:
+        """recogniser: whose transcripts these are, down to what is done to a wave before. readonly: make no file."""
+        self._path, self._recogniser = path, recogniser
+        with self._trouble():
+            if readonly and (path is None or not path.is_file()):
+                self._base = sqlite3.connect(":memory:")
+            elif readonly:
+                self._base = sqlite3.connect(f"{Path(path or '').resolve().as_uri()}?mode=ro", uri=True, timeout=_WAIT)
+                return
+            else:
+                if path is not None:
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                self._base = sqlite3.connect(path or ":memory:", timeout=_WAIT)
+            with self._base:
+                self._base.execute(_TABLE)
+
+    def get(self, audio: str) -> str | None:
+        """What was heard in the audio of that hash; None when nobody has listened."""
+        with self._trouble():
+            rows = self._base.execute(
+                "SELECT text FROM transcripts WHERE audio = ? AND recogniser = ?", (audio, self._recogniser)
+            )
+            found: tuple[str] | None = rows.fetchone()
+        return found[0] if found else None
+
+    def put(self, heard: Mapping[str, str]) -> None:
+        """Keep what was heard, by the hashes of the audio."""
+        if heard:
+            with self._trouble(), self._base:
+                self._base.executemany(
+                    "INSERT OR IGNORE INTO transcripts VALUES (?, ?, ?)",
+                    [(audio, self._recogniser, text) for audio, text in heard.items()],
+                )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._base.close()
+
+    @contextlib.contextmanager
+    def _trouble(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise UseError(
+                f"{self._path}: {error}; it only saves listening twice: delete it, or set V2S_CACHE to another folder"
+            ) from None

@@ -1,0 +1,59 @@
+"""A silent film in, speech out."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from v2sbench.audio import read_wav, write_wav
+from v2sbench.nets.batch import centre_crop
+from v2sbench.nets.model import load_weights
+from v2sbench.prepare.identity import embed, embed_picture
+from v2sbench.prepare.media import decode
+from v2sbench.prepare.mouths import mouth_roi
+from v2sbench.runtime import UseError
+from v2sbench.synthesis.synth import vocoder_of
+
+_LOG = logging.getLogger(__name__)
+
+
+@torch.inference_mode()
+def speak(
+    video: Path, weights: Path, out: Path, *, voice: Path | None = None, face: Path | None = None,
+    landmarks: Path | None = None, roi: str = "auto", vocoder: str | None = None,
+) -> Path:  # fmt: skip
+    """Silent video in, speech out: write `out` (24 kHz PCM16, 960 samples a video frame) and return it.
+
+    voice: a recording of the speaker whose voice is wanted (speaker models); face: a picture of the speaker (face
+    models); by default the mean identity of the training speakers, which the weights carry. landmarks: a file of them,
+    a row a picture of the film; otherwise the mouth is found in the picture. roi: what finds it, as for `find_mouth`.
+    vocoder: as for `synth`.
+    """
+    model = load_weights(weights)
+    card = model.card
+    if card.source != "video":
+        raise UseError(f"{weights} holds {card.name}, which hears; speak needs a v2a variant")
+    for given, kind, option in ((voice, "speaker", "--voice"), (face, "face", "--face")):
+        if given is not None and card.identity != kind:
+            raise UseError(
+                f"{card.name} takes its identity from a {card.identity} embedding and has no use for {option}"
+            )
+    renders = vocoder_of(card, vocoder)
+    identity = model.get_buffer("voice")
+    if voice is not None:
+        identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0]))
+    if face is not None:
+        identity = torch.from_numpy(embed_picture(face))
+    recording = decode(video, audio=False)
+    for phrase in recording.damage:
+        _LOG.warning("%s: %s", video, phrase)
+    frames = recording.frames
+    assert frames is not None  # asked for
+    mouths = mouth_roi(frames, landmarks=landmarks, provider=roi, shown=recording.shown)
+    crops = torch.from_numpy(np.array(centre_crop(mouths, card.data.crop)))[None]
+    output = model(crops, identity[None], torch.tensor([len(frames)]))[0][0]
+    write_wav(out, (output if renders is None else renders(output, len(frames))).numpy())
+    return out
