@@ -5,18 +5,18 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from v2sbench.prepare import mouths as roi
+from v2sbench.prepare.landmarks import MEAN_FACE, MOUTH, STABLE
 
 
 def mean_landmarks():
     """(68, 2) landmarks whose stable points are the mean face in mm, and whose lips centre on its mouth."""
     points = np.zeros((68, 2))
-    points[list(roi.STABLE)] = roi.MEAN_FACE
+    points[list(STABLE)] = MEAN_FACE
     angles = np.linspace(0, 2 * np.pi, 20, endpoint=False)
-    points[roi.MOUTH] = np.stack([-26.25 * np.cos(angles), 68 + 8 * np.sin(angles)], axis=1)
-    points[[48, 54]] = roi.MEAN_FACE[-2:]
-    points[roi.MOUTH] += [0, 68] - points[roi.MOUTH].mean(axis=0)
-    points[[48, 54]] = roi.MEAN_FACE[-2:]
+    points[MOUTH] = np.stack([-26.25 * np.cos(angles), 68 + 8 * np.sin(angles)], axis=1)
+    points[[48, 54]] = MEAN_FACE[-2:]
+    points[MOUTH] += [0, 68] - points[MOUTH].mean(axis=0)
+    points[[48, 54]] = MEAN_FACE[-2:]
     return points
 
 
@@ -33,5 +33,5 @@ def applied(warp, points):
 def picture_of(points, shape=(288, 360)):
     """A grey picture with a white disc at the mouth's centre."""
     picture = np.full(shape, 40, np.uint8)
-    cv2.circle(picture, [round(value) for value in points[roi.MOUTH].mean(axis=0)], 5, 255, -1)
+    cv2.circle(picture, [round(value) for value in points[MOUTH].mean(axis=0)], 5, 255, -1)
     return picture

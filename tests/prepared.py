@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from v2sbench.audio import write_wav
 from v2sbench.corpora import Clip, Scan, corpus
-from v2sbench.prepare import media
 
 
 def digests(folder):
@@ -25,7 +25,7 @@ def sounds(root, **waves):
     found = []
     for stem, wave in waves.items():
         path = root / f"{stem}.wav"
-        media.write_wav(path, wave)
+        write_wav(path, wave)
         found.append(Clip(id=f"p1/{stem}", speaker="p1", media=path, text=None, video=False))
     scan = Scan(clips=tuple(found), problems=(), layout="flat")
     return replace(corpus("grid"), name="sounds", kind="audio", scan=lambda _: scan, splits=())

@@ -24,7 +24,7 @@ from v2sbench.clips.store import Clips
 from v2sbench.corpora import SUBSETS, Coverage, corpus
 from v2sbench.prepare import identity
 from v2sbench.prepare import mouths as roi
-from v2sbench.prepare.crops import STILL, RoiError
+from v2sbench.prepare.crops import STILL, RoiError, face_still
 from v2sbench.prepare.identity import (
     embed,
     embed_clips,
@@ -124,7 +124,7 @@ def filmed(number: int, take: int) -> tuple[NDArray[np.uint8], NDArray[np.float6
 @pytest.fixture(scope="module")
 def drawn() -> dict[int, list[NDArray[np.uint8]]]:
     """Speaker -> the stills of two films."""
-    return {number: [roi.face_still(*filmed(number, take)) for take in (1, 2)] for number in (3, 12, 13, 19)}
+    return {number: [face_still(*filmed(number, take)) for take in (1, 2)] for number in (3, 12, 13, 19)}
 
 
 def test_a_drawn_face_is_nearer_to_itself_than_to_others(facenet: None, drawn: dict[int, list[NDArray]]) -> None:
@@ -156,7 +156,7 @@ def test_real_faces_are_told_apart(facenet: None, grid_root: Path) -> None:
                 pictures = read_video(film)
                 warps = roi.find_mouth(pictures)
                 middle = len(pictures) // 2
-                vectors[film] = embed_face(roi.face_still(pictures[middle], warps[middle]))
+                vectors[film] = embed_face(face_still(pictures[middle], warps[middle]))
     if len({film.parent for film in vectors}) < 2:
         pytest.skip(f"{grid_root} has only one speaker")
     for one, first in vectors.items():
@@ -209,7 +209,7 @@ def test_a_picture_file_gives_the_clips_face(facenet: None, tmp_path: Path, size
     picture, warp = filmed(13, 1)
     large = cv2.resize(picture, None, fx=size, fy=size)
     cv2.imwrite(str(tmp_path / "face.png"), cv2.cvtColor(large, cv2.COLOR_GRAY2BGR))
-    assert np.linalg.norm(embed_picture(tmp_path / "face.png") - embed_face(roi.face_still(picture, warp))) < 0.15
+    assert np.linalg.norm(embed_picture(tmp_path / "face.png") - embed_face(face_still(picture, warp))) < 0.15
 
 
 @pytest.mark.parametrize(

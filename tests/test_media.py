@@ -12,9 +12,23 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, MediaError
+from v2sbench.audio import (
+    FPS,
+    RATE,
+    SAMPLES_PER_FRAME,
+    MediaError,
+    decode_flac,
+    encode_flac,
+    fit,
+    quantise,
+    read_wav,
+    resample,
+    write_wav,
+)
 from v2sbench.prepare import media
+from v2sbench.prepare.tracks import TOLERANCE
 from v2sbench.talker import films as mpeg1
+from v2sbench.talker.films import write_mpeg1
 
 
 def pictures(levels, height=48, width=64):
@@ -49,7 +63,7 @@ def write_mkv(path, levels, ticks, base, sound=(), rate=RATE, pix_fmt="gray"):
             packets += video.encode(frame)
         packets += video.encode(None) if video else []
         for start, wave in sound:
-            frame = av.AudioFrame.from_ndarray(media.quantise(wave)[None], format="s16", layout="mono")
+            frame = av.AudioFrame.from_ndarray(quantise(wave)[None], format="s16", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = rate, start, Fraction(1, rate)
             packets += audio.encode(frame)
         packets += audio.encode(None) if audio else []
@@ -69,7 +83,7 @@ def test_geometry():
 @given(st.integers(0, 5000), st.integers(0, 6))
 def test_fit_pads_or_cuts_and_never_stretches(samples, frames):
     wave = np.random.default_rng(samples).uniform(-1, 1, samples).astype(np.float32)
-    fitted = media.fit(wave, frames)
+    fitted = fit(wave, frames)
     kept = min(samples, 960 * frames)
     assert fitted.shape == (960 * frames,)
     assert fitted.dtype == np.float32
@@ -80,22 +94,22 @@ def test_fit_pads_or_cuts_and_never_stretches(samples, frames):
 @given(st.lists(st.integers(-32768, 32767), min_size=1, max_size=400))
 def test_pcm16_survives_flac_and_wav_exactly(tmp_path_factory, values):
     wave = (np.array(values) / 32768).astype(np.float32)
-    np.testing.assert_array_equal(media.decode_flac(media.encode_flac(wave)), wave)
+    np.testing.assert_array_equal(decode_flac(encode_flac(wave)), wave)
     path = tmp_path_factory.mktemp("wav") / "a.wav"
-    media.write_wav(path, wave)
-    back, rate = media.read_wav(path)
+    write_wav(path, wave)
+    back, rate = read_wav(path)
     assert rate == RATE
     np.testing.assert_array_equal(back, wave)
 
 
 def test_quantise_clips_rather_than_wraps():
-    np.testing.assert_array_equal(media.quantise(np.array([-2.0, -1.0, 1.0, 2.0])), [-32768, -32768, 32767, 32767])
+    np.testing.assert_array_equal(quantise(np.array([-2.0, -1.0, 1.0, 2.0])), [-32768, -32768, 32767, 32767])
 
 
 def test_flac_bytes_are_stable_and_smaller():
     wave = chord(1.0)
-    data = media.encode_flac(wave)
-    assert data == media.encode_flac(wave)
+    data = encode_flac(wave)
+    assert data == encode_flac(wave)
     assert len(data) < 2 * len(wave)
 
 
@@ -104,13 +118,13 @@ def test_flac_bytes_are_stable_and_smaller():
 def test_a_part_of_a_flac_file(start, samples):
     wave = chord(1.0)
     samples = min(samples, len(wave) - start)
-    data = media.encode_flac(wave)
-    np.testing.assert_array_equal(media.decode_flac(data, start, samples), media.decode_flac(data)[start:][:samples])
+    data = encode_flac(wave)
+    np.testing.assert_array_equal(decode_flac(data, start, samples), decode_flac(data)[start:][:samples])
 
 
 def test_wav_bytes_are_stable(tmp_path):
-    media.write_wav(tmp_path / "a.wav", chord(0.1))
-    media.write_wav(tmp_path / "b" / "c.wav", chord(0.1))
+    write_wav(tmp_path / "a.wav", chord(0.1))
+    write_wav(tmp_path / "b" / "c.wav", chord(0.1))
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b" / "c.wav").read_bytes()
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["c.wav"]
 
@@ -118,7 +132,7 @@ def test_wav_bytes_are_stable(tmp_path):
 def test_read_wav_averages_channels_and_resamples(tmp_path):
     both = np.stack([chord(0.5, 16_000), np.zeros(8000, np.float32)], axis=1)
     soundfile.write(tmp_path / "a.flac", both, 16_000)
-    wave, rate = media.read_wav(tmp_path / "a.flac", RATE)
+    wave, rate = read_wav(tmp_path / "a.flac", RATE)
     assert (wave.shape, rate) == ((12_000,), RATE)
     np.testing.assert_allclose(wave[2000:10_000], chord(0.5)[2000:10_000] / 2, atol=2e-4)
 
@@ -133,7 +147,7 @@ def test_read_wav_names_the_reason(tmp_path, content, reason):
     elif content is not None:
         path.write_bytes(content)
     with pytest.raises(MediaError, match=r"a\.wav") as caught:
-        media.read_wav(path)
+        read_wav(path)
     assert caught.value.reason == reason
 
 
@@ -142,7 +156,7 @@ def test_read_wav_names_the_reason(tmp_path, content, reason):
 def test_resample_length_and_place(source, samples):
     wave = np.zeros(samples, np.float32)
     wave[samples // 2 :][:1] = 1
-    out = media.resample(wave, source, RATE)
+    out = resample(wave, source, RATE)
     assert len(out) == -(-samples * RATE // source)
     if samples > 1000:
         assert abs(int(out.argmax()) - samples // 2 * RATE / source) <= 0.5
@@ -150,8 +164,8 @@ def test_resample_length_and_place(source, samples):
 
 def test_resample_keeps_the_band_and_removes_what_would_fold():
     time = np.arange(44_100) / 44_100
-    inside = media.resample(np.sin(2 * np.pi * 11_000 * time), 44_100, RATE)[4000:-4000]
-    folding = media.resample(np.sin(2 * np.pi * 12_600 * time), 44_100, RATE)[4000:-4000]
+    inside = resample(np.sin(2 * np.pi * 11_000 * time), 44_100, RATE)[4000:-4000]
+    folding = resample(np.sin(2 * np.pi * 12_600 * time), 44_100, RATE)[4000:-4000]
     assert np.sqrt(2) * inside.std() == pytest.approx(1, abs=2e-3)
     assert folding.std() < 1e-3
 
@@ -161,7 +175,7 @@ def test_resample_keeps_the_band_and_removes_what_would_fold():
 
 def test_mpeg1_bytes_are_stable(tmp_path):
     for name in ("a.mpg", "b.mpg"):
-        media.write_mpeg1(tmp_path / name, textured(10), chord(0.4, 44_100))
+        write_mpeg1(tmp_path / name, textured(10), chord(0.4, 44_100))
     assert (tmp_path / "a.mpg").read_bytes() == (tmp_path / "b.mpg").read_bytes()
     info = media.probe(tmp_path / "a.mpg")
     assert (info.width, info.height, info.fps) == (128, 96, 25)
@@ -172,7 +186,7 @@ def test_mpeg1_bytes_are_stable(tmp_path):
 @settings(max_examples=8, deadline=None)
 def test_mpeg1_keeps_the_number_of_pictures(tmp_path_factory, count, rate):
     path = tmp_path_factory.mktemp("mpg") / "a.mpg"
-    media.write_mpeg1(path, textured(count), chord(count / FPS, rate), rate)
+    write_mpeg1(path, textured(count), chord(count / FPS, rate), rate)
     recording = media.decode(path)
     assert len(recording.frames) == count
     assert len(recording.wave) >= count * SAMPLES_PER_FRAME  # the codec's last packet is padded
@@ -186,7 +200,7 @@ def test_sound_comes_back_at_its_sample(tmp_path_factory, place):
     path = tmp_path_factory.mktemp("mpg") / "a.mpg"
     wave = np.zeros(44_100, np.float32)
     wave[place] = 0.9
-    media.write_mpeg1(path, textured(25), wave)
+    write_mpeg1(path, textured(25), wave)
     assert int(media.read_audio(path, rate=44_100).argmax()) == place
     assert abs(int(media.read_audio(path).argmax()) - place * RATE / 44_100) <= 1
     with av.open(str(path)) as container:
@@ -196,7 +210,7 @@ def test_sound_comes_back_at_its_sample(tmp_path_factory, place):
 
 def test_the_last_samples_are_not_lost(tmp_path):
     wave = chord(1.0, 44_100)
-    media.write_mpeg1(tmp_path / "a.mpg", textured(25), wave)
+    write_mpeg1(tmp_path / "a.mpg", textured(25), wave)
     back = media.read_audio(tmp_path / "a.mpg", rate=44_100)[: len(wave)]
     assert np.corrcoef(back[-1000:], wave[-1000:])[0, 1] > 0.999
 
@@ -204,7 +218,7 @@ def test_the_last_samples_are_not_lost(tmp_path):
 def test_mpeg1_keeps_the_grey(tmp_path):
     """Small pictures, too, several of which begin in one packet of the stream and then carry wrong time stamps."""
     levels = np.arange(75) * 3
-    media.write_mpeg1(tmp_path / "a.mpg", pictures(levels, 288, 360), chord(3.0, 44_100))
+    write_mpeg1(tmp_path / "a.mpg", pictures(levels, 288, 360), chord(3.0, 44_100))
     recording = media.decode(tmp_path / "a.mpg")
     np.testing.assert_allclose(recording.frames[:, 100, 100], levels, atol=2)
     assert recording.damage == ()
@@ -213,7 +227,7 @@ def test_mpeg1_keeps_the_grey(tmp_path):
 def test_mpeg1_keeps_the_colours(tmp_path):
     rgb = np.zeros((5, 64, 96, 3), np.uint8)
     rgb[:, :, :32, 0] = rgb[:, :, 32:64, 1] = rgb[:, :, 64:, 2] = 220
-    media.write_mpeg1(tmp_path / "a.mpg", rgb, chord(0.2, 44_100))
+    write_mpeg1(tmp_path / "a.mpg", rgb, chord(0.2, 44_100))
     back = media.read_video(tmp_path / "a.mpg", colour=True)
     assert back.shape == rgb.shape
     for column, place in ((16, 0), (48, 1), (80, 2)):
@@ -223,7 +237,7 @@ def test_mpeg1_keeps_the_colours(tmp_path):
 @pytest.mark.parametrize("shape", [(0, 48, 64, 3), (3, 47, 64, 3), (3, 48, 64), (3, 48, 64, 4)])
 def test_mpeg1_refuses_other_shapes(tmp_path, shape):
     with pytest.raises(ValueError, match="allowed are"):
-        media.write_mpeg1(tmp_path / "a.mpg", np.zeros(shape, np.uint8), chord(0.1, 44_100))
+        write_mpeg1(tmp_path / "a.mpg", np.zeros(shape, np.uint8), chord(0.1, 44_100))
     assert not list(tmp_path.iterdir())
 
 
@@ -241,8 +255,8 @@ def test_other_frame_rates_by_what_is_on_screen(tmp_path, rate, count):
     assert len(frames) == int(np.ceil(float(count / rate) * FPS - 0.05))
     shown = frames[:, 0, 0] // 2
     seconds = np.arange(len(frames)) / FPS
-    assert (shown / float(rate) <= seconds + media.TOLERANCE + 6e-4).all()
-    assert ((shown + 1) / float(rate) > seconds + media.TOLERANCE - 6e-4).sum() >= len(frames) - 1  # but the last
+    assert (shown / float(rate) <= seconds + TOLERANCE + 6e-4).all()
+    assert ((shown + 1) / float(rate) > seconds + TOLERANCE - 6e-4).sum() >= len(frames) - 1  # but the last
 
 
 def test_variable_frame_rate_holds_pictures(tmp_path):
@@ -257,7 +271,7 @@ def test_limited_range_is_spread(tmp_path):
 
 @pytest.mark.parametrize("late", [0.0, 0.08, 0.5])
 def test_sound_that_starts_late_is_silent_before(tmp_path, late):
-    wave = media.fit(chord(1.0), 25)
+    wave = fit(chord(1.0), 25)
     sound = [(round(late * RATE) + k, wave[k : k + 1000]) for k in range(0, 24_000, 1000)]
     path = write_mkv(tmp_path / "a.mkv", range(30), range(30), Fraction(1, 25), sound)
     back = media.read_audio(path)
@@ -318,7 +332,7 @@ def test_decode_names_the_reason(tmp_path, content, reason):
 
 
 def test_missing_streams(tmp_path):
-    media.write_wav(tmp_path / "a.wav", chord(0.2))
+    write_wav(tmp_path / "a.wav", chord(0.2))
     with pytest.raises(MediaError, match="no-video"):
         media.read_video(tmp_path / "a.wav")
     mute = write_mkv(tmp_path / "a.mkv", range(5), range(5), Fraction(1, 25))
@@ -326,12 +340,12 @@ def test_missing_streams(tmp_path):
         media.decode(mute)
     assert media.probe(mute).audio_codec is None
     assert media.probe(tmp_path / "a.wav").fps is None
-    np.testing.assert_array_equal(media.read_audio(tmp_path / "a.wav"), media.read_wav(tmp_path / "a.wav")[0])
+    np.testing.assert_array_equal(media.read_audio(tmp_path / "a.wav"), read_wav(tmp_path / "a.wav")[0])
 
 
 def test_a_truncated_file_gives_what_is_left(tmp_path):
     path = tmp_path / "a.mpg"
-    media.write_mpeg1(path, textured(50), chord(2.0, 44_100))
+    write_mpeg1(path, textured(50), chord(2.0, 44_100))
     whole = media.decode(path)
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     half = media.decode(path)
@@ -345,7 +359,7 @@ def test_a_truncated_file_gives_what_is_left(tmp_path):
 def test_noise_in_the_stream_never_moves_the_clock(tmp_path_factory, seed):
     """Whatever is overwritten, the result has about the right length."""
     path = tmp_path_factory.mktemp("mpg") / "a.mpg"
-    media.write_mpeg1(path, textured(25), chord(1.0, 44_100))
+    write_mpeg1(path, textured(25), chord(1.0, 44_100))
     data = bytearray(path.read_bytes())
     draw = np.random.default_rng(seed)
     at = int(draw.integers(4096, len(data) - 4000))

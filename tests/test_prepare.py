@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.prepared import digests, noise, sounds, table
+from v2sbench.audio import fit
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import corpus
 from v2sbench.prepare import clips as module
@@ -16,7 +17,9 @@ from v2sbench.prepare import media
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare import writer as shardwriter
 from v2sbench.prepare.clips import prepare
+from v2sbench.prepare.crops import STILL, face_still
 from v2sbench.runtime import UseError
+from v2sbench.talker.films import write_mpeg1
 
 
 def test_prepared_clips_hold_what_the_files_hold(raw, ready):
@@ -32,7 +35,7 @@ def test_prepared_clips_hold_what_the_files_hold(raw, ready):
         wave = store.wave(clip)
         assert wave.shape == (72_000,)
         assert wave.dtype == np.float32
-        np.testing.assert_allclose(wave, media.fit(recording.wave, 75), atol=1 / 65536 + 1e-7)
+        np.testing.assert_allclose(wave, fit(recording.wave, 75), atol=1 / 65536 + 1e-7)
         crops = store.roi(clip)
         assert crops.shape == (75, 96, 96)
         assert crops.dtype == np.uint8
@@ -53,10 +56,10 @@ def test_the_still_shows_the_face_of_the_middle_picture(raw, ready):
     """Drawn faces: the same place in the still as landmarks say, and the pixels of frame 37."""
     store = Clips(ready)
     still = store.still("s1/bbaf2n")
-    assert (still.shape, still.dtype) == ((roi.STILL, roi.STILL), np.uint8)
+    assert (still.shape, still.dtype) == ((STILL, STILL), np.uint8)
     pictures = media.read_video(raw / "s1" / "bbaf2n.mpg")
     warps = roi.find_mouth(pictures, landmarks=raw / "landmarks" / "s1" / "bbaf2n.npz")
-    np.testing.assert_array_equal(still, roi.face_still(pictures[37], warps[37]))
+    np.testing.assert_array_equal(still, face_still(pictures[37], warps[37]))
     with tarfile.open(ready / "shard-00000.tar") as tar:
         assert tar.extractfile("s1/bbaf2n.png").read() == shardwriter.encode_still(still)
 
@@ -85,9 +88,9 @@ def test_bad_clips_are_quarantined_with_their_reason(raw, ready, tmp_path):
     (root / "s1" / "bbaf3s.mpg").write_bytes(b"this is no video" * 100)
     (root / "s1" / "bbaf4p.mpg").write_bytes(b"")
     grey = np.full((20, 288, 360, 3), 90, np.uint8)
-    media.write_mpeg1(root / "s1" / "bbal6n.mpg", grey, noise(35_280))
-    media.write_mpeg1(root / "s1" / "bbal7s.mpg", grey, np.zeros(35_280, np.float32))
-    media.write_mpeg1(root / "s1" / "bbal8p.mpg", grey[:3], noise(5000))
+    write_mpeg1(root / "s1" / "bbal6n.mpg", grey, noise(35_280))
+    write_mpeg1(root / "s1" / "bbal7s.mpg", grey, np.zeros(35_280, np.float32))
+    write_mpeg1(root / "s1" / "bbal8p.mpg", grey[:3], noise(5000))
     (root / "s1" / "holiday.mpg").write_bytes(good)
     (root / "landmarks" / "s2" / "lgix9p.npz").write_bytes(b"broken")
     report = prepare(corpus("grid"), root, tmp_path / "clips", jobs=1)

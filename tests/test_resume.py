@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -129,7 +130,7 @@ def test_killed_while_it_is_published(item, whole, tmp_path, monkeypatch, back):
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", dies(os.replace))
-        patch.setattr("shutil.rmtree", dies(module.shutil.rmtree))
+        patch.setattr("shutil.rmtree", dies(shutil.rmtree))
         try:
             prepare(*item, out, jobs=1, fresh=True)
         except KeyboardInterrupt:
@@ -276,7 +277,7 @@ def test_other_options_and_other_code_take_nothing_over(item, tmp_path, monkeypa
     out = tmp_path / "sounds"
     interrupted(item, out, 5, monkeypatch)
     if change == "code":
-        monkeypatch.setattr(module, "CODE", module.CODE[1:])
+        monkeypatch.setattr(module, "PACKAGES", module.PACKAGES[1:])
     report = prepare(*item, out, jobs=1, **({"roi": "haar"} if change == "roi" else {}))
     assert (report.resumed, report.outdated) == (0, 5)
     assert "5 done before are out of date" in str(report)

@@ -18,18 +18,19 @@ from v2sbench import cli
 from v2sbench.clips.store import SIZE
 from v2sbench.prepare import clips, crops, landmarks
 from v2sbench.prepare import mouths as roi
-from v2sbench.prepare.crops import RoiError
+from v2sbench.prepare.crops import PX_PER_MM, STILL_MOUTH, RoiError, face_still
+from v2sbench.prepare.landmarks import MEAN_FACE, MOUTH, STABLE
 from v2sbench.runtime import UseError
 
 # ---------------------------------------------------------------- landmarks
 
 
 def test_mean_face_is_symmetric_and_of_the_stated_size():
-    left, right = roi.MEAN_FACE[[2, 3, 6]], roi.MEAN_FACE[[5, 4, 7]]
+    left, right = MEAN_FACE[[2, 3, 6]], MEAN_FACE[[5, 4, 7]]
     np.testing.assert_array_equal(left, right * [-1, 1])
-    mouth = np.ptp(roi.MEAN_FACE[-2:, 0]) * roi.PX_PER_MM
+    mouth = np.ptp(MEAN_FACE[-2:, 0]) * PX_PER_MM
     assert 0.55 <= mouth / SIZE <= 0.65
-    assert len(roi.STABLE) == len(roi.MEAN_FACE)
+    assert len(STABLE) == len(MEAN_FACE)
 
 
 @given(
@@ -41,8 +42,8 @@ def test_size_tilt_and_place_are_taken_off(scale, degrees, shift):
     points = turned(mean_landmarks(), scale, degrees, shift)
     warps = landmarks.from_landmarks(np.repeat(points[None], 20, axis=0), 20)
     mapped = applied(warps[7], points)
-    np.testing.assert_allclose(mapped[roi.MOUTH].mean(axis=0), [48, 48], atol=1e-6)
-    np.testing.assert_allclose(mapped[54] - mapped[48], [52.5 * roi.PX_PER_MM, 0], atol=1e-6)
+    np.testing.assert_allclose(mapped[MOUTH].mean(axis=0), [48, 48], atol=1e-6)
+    np.testing.assert_allclose(mapped[54] - mapped[48], [52.5 * PX_PER_MM, 0], atol=1e-6)
 
 
 def test_the_warp_is_a_similarity():
@@ -58,10 +59,10 @@ def test_least_squares_agree_with_a_solver():
     draw = np.random.default_rng(2)
     points = turned(mean_landmarks(), 1.7, 12, (200, 150)) + draw.normal(0, 3, (68, 2))
     warp = landmarks.from_landmarks(points[None], 1)[0]
-    stable = points[list(roi.STABLE)]
+    stable = points[list(STABLE)]
     x, y, one, zero = *stable.T, np.ones(8), np.zeros(8)
     system = np.concatenate([np.stack([x, -y, one, zero], 1), np.stack([y, x, zero, one], 1)])
-    a, b, *_ = np.linalg.lstsq(system, (roi.MEAN_FACE * roi.PX_PER_MM).T.ravel(), rcond=None)[0]
+    a, b, *_ = np.linalg.lstsq(system, (MEAN_FACE * PX_PER_MM).T.ravel(), rcond=None)[0]
     np.testing.assert_allclose(warp[:, :2], [[a, -b], [b, a]], atol=1e-9)
 
 
@@ -105,9 +106,9 @@ def test_smoothing_takes_off_the_jitter_and_keeps_the_head():
     clean = landmarks.from_landmarks(still, 75)
     noisy = landmarks.from_landmarks(still + draw.normal(0, 1, still.shape), 75)
     pairs = enumerate(zip(clean, noisy, strict=True))
-    moved = [applied(a, still[k])[roi.MOUTH] - applied(b, still[k])[roi.MOUTH] for k, (a, b) in pairs]
+    moved = [applied(a, still[k])[MOUTH] - applied(b, still[k])[MOUTH] for k, (a, b) in pairs]
     assert np.abs(np.mean(moved, axis=1)).max() < 1
-    centres = np.array([applied(warp, still[k])[roi.MOUTH].mean(axis=0) for k, warp in enumerate(clean)])
+    centres = np.array([applied(warp, still[k])[MOUTH].mean(axis=0) for k, warp in enumerate(clean)])
     np.testing.assert_allclose(centres[10:-10], 48, atol=0.5)
 
 
@@ -260,7 +261,7 @@ def test_in_a_still_the_face_is_level_and_of_one_size(scale, degrees):
     picture = np.full((round(300 * scale), round(300 * scale)), 40, np.uint8)
     for x, y in points[[36, 45]]:
         cv2.circle(picture, (round(x), round(y)), max(2, round(4 * scale)), 255, -1)
-    bright = roi.face_still(picture, landmarks.from_landmarks(points[None], 1)[0]) > 140
+    bright = face_still(picture, landmarks.from_landmarks(points[None], 1)[0]) > 140
     left, right = (np.argwhere(half).mean(axis=0) for half in (bright[:, :96], bright[:, 96:]))
     np.testing.assert_allclose([left, right + np.array([0, 96])], [(67.2, 60), (67.2, 132)], atol=1.6)
 
@@ -270,9 +271,9 @@ def test_a_still_is_cut_where_it_is_said(scale):
     points = turned(mean_landmarks(), scale, 8, (160 * scale, 120 * scale))
     shape = round(288 * scale), round(360 * scale)
     picture = np.full(shape, 40, np.uint8)
-    cv2.circle(picture, [round(v) for v in points[roi.MOUTH].mean(axis=0)], max(2, round(5 * scale)), 255, -1)
+    cv2.circle(picture, [round(v) for v in points[MOUTH].mean(axis=0)], max(2, round(5 * scale)), 255, -1)
     warp = landmarks.from_landmarks(points[None], 1)[0]
     kept = warp.copy()
-    rows, columns = np.nonzero(roi.face_still(picture, warp) > 150)
-    np.testing.assert_allclose((columns.mean(), rows.mean()), roi.STILL_MOUTH, atol=1.5)
+    rows, columns = np.nonzero(face_still(picture, warp) > 150)
+    np.testing.assert_allclose((columns.mean(), rows.mean()), STILL_MOUTH, atol=1.5)
     np.testing.assert_array_equal(warp, kept)

@@ -8,7 +8,9 @@ import pytest
 
 from v2sbench.prepare import face_box as facebox
 from v2sbench.prepare import mouths as roi
-from v2sbench.prepare.crops import RoiError
+from v2sbench.prepare.crops import PX_PER_MM, STILL, STILL_PX_PER_MM, RoiError
+from v2sbench.prepare.face_box import picture_still
+from v2sbench.prepare.landmarks import MEAN_FACE
 
 
 @pytest.mark.parametrize("shape", [(288, 360), (1080, 1920)])
@@ -84,10 +86,10 @@ def test_of_a_picture_the_largest_face_is_taken(monkeypatch):
     picture = np.zeros((288, 360), np.uint8)
     picture[60:200, 100:240] = 200
     monkeypatch.setattr(facebox, "_cascade", lambda: Detector([(0, 0, 60, 60), (100, 60, 140, 140), (300, 10, 50, 50)]))
-    still = roi.picture_still(picture)
-    assert still.shape == (roi.STILL, roi.STILL)
+    still = picture_still(picture)
+    assert still.shape == (STILL, STILL)
     rows, columns = np.nonzero(still > 100)
-    width = 140 * facebox.BOX_PX / 140 / roi.PX_PER_MM * roi.STILL_PX_PER_MM
+    width = 140 * facebox.BOX_PX / 140 / PX_PER_MM * STILL_PX_PER_MM
     assert np.ptp(columns) == pytest.approx(width, abs=2)
     assert columns.mean() == pytest.approx(96, abs=2)
     assert 75 < rows.mean() < 90
@@ -96,11 +98,11 @@ def test_of_a_picture_the_largest_face_is_taken(monkeypatch):
 def test_a_picture_without_a_face(monkeypatch):
     monkeypatch.setattr(facebox, "_cascade", lambda: Detector([]))
     with pytest.raises(RoiError, match="no frontal face in the picture of 360x288"):
-        roi.picture_still(np.zeros((288, 360), np.uint8))
+        picture_still(np.zeros((288, 360), np.uint8))
 
 
 def test_both_providers_have_one_scale():
     """Outer eye corners lie 48.5 % of the cascade's box apart (2,444 pictures of 8 GRID speakers)."""
     by_box = 0.485 * facebox.BOX_PX
-    by_landmarks = (roi.MEAN_FACE[5, 0] - roi.MEAN_FACE[2, 0]) * roi.PX_PER_MM
+    by_landmarks = (MEAN_FACE[5, 0] - MEAN_FACE[2, 0]) * PX_PER_MM
     assert by_box == pytest.approx(by_landmarks, rel=0.08)

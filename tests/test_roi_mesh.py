@@ -17,7 +17,7 @@ from v2sbench.prepare import media
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare.crops import RoiError
 from v2sbench.prepare.face_mesh import DETECTOR_PX, FaceMesh, Square
-from v2sbench.prepare.landmarks import from_landmarks
+from v2sbench.prepare.landmarks import MOUTH, from_landmarks
 from v2sbench.runtime import UseError, rng
 from v2sbench.talker.face import Talker
 from v2sbench.talker.portrait import looks_of
@@ -197,7 +197,7 @@ def test_a_drawn_face_is_cropped_as_by_its_own_landmarks(networks, number):
     pictures, marks = drawn(number)
     found, true = roi.find_mouth(pictures), from_landmarks(marks, len(pictures))
     for k in range(len(pictures)):
-        centre = marks[k, roi.MOUTH].mean(axis=0)
+        centre = marks[k, MOUTH].mean(axis=0)
         np.testing.assert_allclose(applied(found[k], centre), applied(true[k], centre), atol=5)
         assert np.linalg.det(found[k, :, :2]) == pytest.approx(np.linalg.det(true[k, :, :2]), rel=0.1)
 

@@ -16,8 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench.runtime import (
-    FEW,
-    WINDOW,
     UseError,
     atomic,
     choose,
@@ -31,6 +29,7 @@ from v2sbench.runtime import (
     unit,
     worker_count,
 )
+from v2sbench.runtime.workers import FEW, WINDOW
 
 
 def test_fold_is_fixed_for_ever() -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.test_offsets import numbered, numbers
-from v2sbench.audio import FPS, RATE, MediaError
+from v2sbench.audio import FPS, RATE, REASONS, MediaError, quantise
 from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.prepare import media, tracks
 from v2sbench.prepare.media import decode
@@ -39,7 +39,7 @@ def encode(path, codec, rate, form, options):
         stream.layout, stream.options = "mono", options
         pcm = speech(SECONDS, rate)[None]
         kind = stream.codec_context.format.name
-        pcm = pcm if kind.startswith("flt") else media.quantise(pcm)
+        pcm = pcm if kind.startswith("flt") else quantise(pcm)
         frame = av.AudioFrame.from_ndarray(pcm, format=kind, layout="mono")
         frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
         container.mux([*stream.encode(frame), *stream.encode(None)])
@@ -142,7 +142,7 @@ def test_noise_in_a_file_ends_in_a_stretch_or_in_a_reason(folder, tmp_path_facto
         frames, samples, reason = part.frames, len(part.wave), "truncated"
     except MediaError as error:
         frames, samples, reason = None, 0, error.reason
-    assert reason in media.REASONS
+    assert reason in REASONS
     assert samples <= RATE + 1
     assert frames is None or 0 < len(frames) <= FPS + 1
 
