@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.miniatures.mp4 import SOUND_RATE, write_mp4
 from v2sbench.audio import FPS, RATE
-from v2sbench.corpora.fakes_mp4 import SOUND_RATE, write_mp4
 from v2sbench.prepare.media import decode
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.miniatures import fake
 from tests.small import small_split
 from v2sbench.corpora import corpus
 from v2sbench.prepare.clips import prepare
@@ -47,7 +48,7 @@ def pesq_pair() -> tuple[Path, Path]:
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A miniature GRID: s1 with two clips, s2 with one, landmarks beside them."""
     root = tmp_path_factory.mktemp("raw") / "grid"
-    corpus("grid").fake(root)
+    fake("grid", root)
     return root
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from tests.imports import ROOT
+from tests.miniatures import fake
 from tests.small import SMALL, small_card
 from v2sbench import cli
 from v2sbench.audio import RATE, write_wav
-from v2sbench.corpora import corpus, split
+from v2sbench.corpora import split
 from v2sbench.nets.model import MelModel, save_weights
 from v2sbench.prepare.splits import write_split
 from v2sbench.runtime import read_yaml
@@ -51,7 +52,7 @@ def prepared(tmp_path_factory):
     shutil.copytree(ROOT / "models", place / "models", ignore=shutil.ignore_patterns("weights"))
     shutil.copy(ROOT / "profiles" / "paper.yaml", place / "params.yaml")
     grid = place / "data" / "grid"
-    corpus("grid").fake(grid)
+    fake("grid", grid)
     whole = (grid / "s1" / "bbaf2n.mpg").read_bytes()
     (grid / "s1" / "lwbz9s.mpg").write_bytes(whole[:5000])
     (grid / "s1" / "sgib8n.mpg").write_bytes(b"")

@@ -9,6 +9,7 @@ from operator import mod
 
 import pytest
 
+from tests.miniatures import fake
 from tests.prepared import digests
 from v2sbench import cli, runtime
 from v2sbench.corpora import corpus
@@ -46,7 +47,7 @@ def test_two_processes_do_it_in_order(address, monkeypatch):
 
 
 def test_the_bytes_are_those_of_one_machine(address, tmp_path):
-    corpus("vctk").fake(tmp_path / "raw")
+    fake("vctk", tmp_path / "raw")
     one, other = tmp_path / "one", tmp_path / "cluster"
     prepare(corpus("vctk"), tmp_path / "raw", one, jobs=1)
     report = prepare(corpus("vctk"), tmp_path / "raw", other, cluster=address)
@@ -56,7 +57,7 @@ def test_the_bytes_are_those_of_one_machine(address, tmp_path):
 
 def test_no_scheduler_and_no_workers(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(runtime, "CONNECT_SECONDS", 0.5)
-    corpus("vctk").fake(tmp_path / "raw")
+    fake("vctk", tmp_path / "raw")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"tcp://127.0.0.1:{free.getsockname()[1]}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniatures import fake
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.commonvoice import scan, speaker_of
@@ -98,7 +99,7 @@ def test_unusable_files_are_problems(tmp_path: Path) -> None:
 
 
 def test_the_miniature(tmp_path: Path) -> None:
-    corpus("commonvoice").fake(tmp_path)
+    fake("commonvoice", tmp_path)
     found = scan(tmp_path)
     assert found.counts == {speaker_of(ANNE): 2, speaker_of(BEN): 1}
     assert found.layout.endswith("*.mp3 (3); 1 not validated")

@@ -30,7 +30,6 @@ def toy(name: str = "toy", **changes: Any) -> Corpus:
         scan=lambda root: Scan(clips=(), problems=(), layout=""),
         splits=(seen_split(f"{name}-seen", name, "toy"),),
         is_id=lambda clip: clip.startswith("a/"),
-        fake=lambda root: None,
     )
     return replace(plain, **changes)
 

@@ -19,11 +19,11 @@ import pytest
 
 from tests.documents import Command, commands
 from tests.imports import ROOT
+from tests.miniatures import fake
+from tests.miniatures.drawing import chord, face_picture
 from v2sbench import cli
 from v2sbench.audio import RATE, read_wav, write_wav
-from v2sbench.corpora import corpus
 from v2sbench.corpora.divisions import place
-from v2sbench.corpora.fakes import chord, face_picture
 from v2sbench.corpora.grid_grammar import stems
 from v2sbench.runtime import rng
 from v2sbench.talker.films import write_mpeg1
@@ -88,7 +88,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "results").mkdir()
     for name in ("reported.csv", "claims.yaml", "sources.bib"):
         shutil.copy(ROOT / "results" / name, folder / "results")
-    corpus("libritts").fake(folder / "data" / "libritts")
+    fake("libritts", folder / "data" / "libritts")
     names = sentences({"train": 3, "val": 1, "test": 4})
     for stem in names:
         opening = 0.5 - 0.5 * np.cos(np.arange(75) * rng(0, stem).uniform(0.4, 0.8))

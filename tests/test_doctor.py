@@ -19,13 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.imports import ROOT
+from tests.miniatures import fake
+from tests.miniatures.drawing import chord
+from tests.miniatures.mp4 import write_mp4
 from tests.trees import put
 from v2sbench import cli
 from v2sbench.audio import MediaError, write_wav
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import Corpus, corpus, discover
-from v2sbench.corpora.fakes import chord
-from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.prepare.clips import prepare
 from v2sbench.prepare.media import decode
 from v2sbench.prepare.writer import ShardWriter
@@ -50,7 +51,7 @@ def alone(monkeypatch):
 def miniature(tmp_path_factory):
     """GRID's miniature: s1 with two clips, s2 with one. Not to be changed."""
     root = tmp_path_factory.mktemp("grid") / "grid"
-    corpus("grid").fake(root)
+    fake("grid", root)
     return root
 
 
@@ -250,8 +251,8 @@ def test_a_folder_without_a_clip_is_not_usable(tmp_path, monkeypatch, capsys):
 
 
 def test_the_parts_of_a_mix_that_are_not_here(tmp_path):
-    corpus("libritts").fake(tmp_path / "libritts")
-    corpus("vctk").fake(tmp_path / "vctk")
+    fake("libritts", tmp_path / "libritts")
+    fake("vctk", tmp_path / "vctk")
     checkup = look(tmp_path, corpus("speech-mix"))
     assert checkup.names.lacking == ("commonvoice", "hifitts", "omceb", "swc")
     assert "4 of 6 parts are not here: commonvoice, hifitts, omceb, swc" in told(checkup, 1)
@@ -358,7 +359,7 @@ def test_bins_are_half_a_frame_wide():
     "name", [name for name, item in discover().items() if not (item.embedded or item.parts or name == "grid")]
 )
 def test_every_corpus_can_be_examined(name, tmp_path):
-    corpus(name).fake(tmp_path / name)
+    fake(name, tmp_path / name)
     checkup = look(tmp_path / name, corpus(name))
     assert checkup.names.clips
     assert checkup.media.faults == checkup.media.damaged == ()

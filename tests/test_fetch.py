@@ -20,6 +20,7 @@ import pytest
 
 import v2sbench.tools.fetch as fetching
 from tests.imports import ROOT
+from tests.miniatures import fake
 from tests.publisher import Fault, Publisher, packed, tarred, toy
 from tests.trees import put
 from v2sbench import cli, corpora
@@ -438,7 +439,7 @@ def packs(name: str, root: Path) -> dict[str, bytes]:
 def published(name: str, publisher: Publisher, tmp_path: Path) -> Corpus:
     """A corpus as it is, but that its files are its miniature's and lie at `publisher`."""
     item = discover()[name]
-    item.fake(tmp_path / "fake")
+    fake(item.name, tmp_path / "fake")
     publisher.files = packs(name, tmp_path / "fake")
     index = publisher.publish_index()
     files = tuple(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniatures import fake
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.hifitts import scan
@@ -78,7 +79,7 @@ def test_unusable_files_are_problems(tmp_path: Path) -> None:
 
 
 def test_the_miniature(tmp_path: Path) -> None:
-    corpus("hifitts").fake(tmp_path)
+    fake("hifitts", tmp_path)
     found = scan(tmp_path)
     assert found.counts == {"92": 3, "11614": 1}
     info = probe(found.clips[0].media)

@@ -15,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from tests.miniatures import fake
 from tests.small import small_split
 from v2sbench import cli
 from v2sbench.audio import RATE, resample
 from v2sbench.clips.identities import Identities
 from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable, read_split
 from v2sbench.clips.store import Clips
-from v2sbench.corpora import SUBSETS, Coverage, corpus
+from v2sbench.corpora import SUBSETS, Coverage
 from v2sbench.prepare import identity
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare.crops import STILL, RoiError, face_still
@@ -281,7 +282,7 @@ def test_faces_are_added_to_a_split(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("V2S_QUIET", "1")
     monkeypatch.delenv("V2S_DATA", raising=False)
     (tmp_path / "data").mkdir()
-    corpus("grid").fake(tmp_path / "data" / "grid")
+    fake("grid", tmp_path / "data" / "grid")
     shutil.copy(Path(__file__).parent.parent / "profiles" / "paper.yaml", tmp_path / "params.yaml")
     assert cli.main(["split", "grid33-overlap", "--face"]) == 2
     assert "run: v2sbench prepare grid && v2sbench split grid33-overlap" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
+from tests.miniatures import fake
 from tests.small import small_params
 from tests.trees import touch
 from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit
@@ -36,17 +37,17 @@ ids = st.builds(
 
 
 @pytest.fixture(scope="module")
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("lrw")
-    corpus("lrw").fake(root)
+    fake("lrw", root)
     return root
 
 
 # ---------------------------------------------------------------- the folder
 
 
-def test_the_miniature(fake: Path) -> None:
-    found = scan_of(corpus("lrw"), fake)
+def test_the_miniature(miniature: Path) -> None:
+    found = scan_of(corpus("lrw"), miniature)
     assert [clip.id for clip in found.clips] == [
         f"{word}_{part}_00001/{word}_00001" for word in ("ABOUT", "YEARS") for part in sorted(SUBSETS)
     ]
@@ -58,8 +59,8 @@ def test_the_miniature(fake: Path) -> None:
     assert all(Path(clip.media).parent.name == parts[clip.id] for clip in found.clips)
 
 
-def test_media_of_the_miniature(fake: Path) -> None:
-    path = fake / "lipread_mp4/ABOUT/test/ABOUT_00001.mp4"
+def test_media_of_the_miniature(miniature: Path) -> None:
+    path = miniature / "lipread_mp4/ABOUT/test/ABOUT_00001.mp4"
     info = probe(path)
     assert (info.width, info.height, info.fps, info.video_codec, info.audio_codec) == (256, 256, 25, "h264", "aac")
     recording = decode(path)
@@ -72,9 +73,9 @@ def test_media_of_the_miniature(fake: Path) -> None:
     assert len(fit(recording.wave, 29)) == samples == round(SECONDS * RATE)
 
 
-def test_it_is_prepared_divided_and_trained_on(fake: Path, project: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_it_is_prepared_divided_and_trained_on(miniature, project, caplog):
     """Nobody knows who speaks: every clip's voice is the mean of the training clips', never its own."""
-    report = prepare(corpus("lrw"), fake, project / "clips" / "lrw", jobs=1, roi="precomputed")
+    report = prepare(corpus("lrw"), miniature, project / "clips" / "lrw", jobs=1, roi="precomputed")
     assert (report.kept, report.damaged, dict(report.quarantined)) == (6, 0, {})
     folder = project / "splits" / "lrw-unseen"
     coverage = write_split(split("lrw-unseen"), project / "clips" / "lrw", folder, embed=embed_clips)
@@ -127,8 +128,8 @@ def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> Non
 # ---------------------------------------------------------------- the word
 
 
-def test_the_word_lies_in_the_middle(fake: Path) -> None:
-    clip = scan(fake).clips[0]
+def test_the_word_lies_in_the_middle(miniature: Path) -> None:
+    clip = scan(miniature).clips[0]
     assert clip.align is not None
     word = read_word(clip.align)
     assert word.duration == 0.53

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.miniatures import fake
 from tests.prepared import digests
 from v2sbench import cli
 from v2sbench.clips.lines import Lines
@@ -29,7 +30,7 @@ def clips(tmp_path_factory):
     """Three of the parts, prepared."""
     place = tmp_path_factory.mktemp("mix")
     for part in HERE:
-        corpus(part).fake(place / "raw" / part)
+        fake(part, place / "raw" / part)
         prepare(corpus(part), place / "raw" / part, place / "clips" / part, jobs=1)
     return place / "clips"
 

@@ -19,14 +19,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.miniatures import fake
+from tests.miniatures.drawing import chord, face_landmarks, face_picture
+from tests.miniatures.mp4 import write_mp4
 from tests.trees import put
 from v2sbench import cli
 from v2sbench.audio import write_wav
 from v2sbench.clips.lines import Lines
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import Clip, corpus, discover
-from v2sbench.corpora.fakes import chord, face_landmarks, face_picture
-from v2sbench.corpora.fakes_mp4 import write_mp4
 from v2sbench.corpora.grid_grammar import stems
 from v2sbench.prepare.clips import Report, prepare, prepare_clip
 from v2sbench.prepare.crops import RoiError
@@ -230,7 +231,7 @@ def test_landmarks(kind, tmp_path):
 def test_texts_and_tables(name, tmp_path):
     """What lies beside the media: a scan bears it, and invents no clip."""
     item = corpus(name)
-    item.fake(tmp_path)
+    fake(item.name, tmp_path)
     whole = {clip.id for clip in item.scan(tmp_path).clips}
     media = {".mpg", ".mp4", ".wav", ".flac", ".mp3", ".ogg", ".npz"}
     beside = [path for path in sorted(tmp_path.rglob("*")) if path.is_file() and path.suffix not in media]

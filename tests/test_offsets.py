@@ -11,11 +11,11 @@ import pytest
 import soundfile
 from scipy.signal import chirp, correlate
 
+from tests.miniatures import fake
+from tests.miniatures.drawing import FRAMES, GRID_RATE, GRID_SAMPLES
+from tests.miniatures.drawing import chord as spoken
+from tests.miniatures.mp4 import NTSC, write_mp4
 from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit, resample
-from v2sbench.corpora import corpus
-from v2sbench.corpora.fakes import FRAMES, GRID_RATE, GRID_SAMPLES
-from v2sbench.corpora.fakes import chord as spoken
-from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.prepare.media import decode, read_audio
 from v2sbench.talker.films import write_mpeg1
 
@@ -105,7 +105,7 @@ def test_sound_files_begin_where_they_were_written(tmp_path, suffix, rate):
 
 def test_the_sound_of_grid_is_padded_and_never_stretched(tmp_path):
     """131,328 samples at 44.1 kHz are 22 ms less than 75 pictures."""
-    corpus("grid").fake(tmp_path)
+    fake("grid", tmp_path)
     recording = decode(tmp_path / "s1" / "bbaf2n.mpg")
     meant = resample(spoken("s1/bbaf2n", GRID_SAMPLES, GRID_RATE), GRID_RATE, RATE)
     assert recording.frames.shape[0] == FRAMES == 75

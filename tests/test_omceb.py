@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniatures import fake
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.omceb import scan
@@ -70,7 +71,7 @@ def test_an_utterance_found_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_the_miniature(tmp_path: Path) -> None:
-    corpus("omceb").fake(tmp_path)
+    fake("omceb", tmp_path)
     found = scan(tmp_path)
     assert found.counts == {"irm_02484": 2, "wef_02484": 1, "wef_03397": 1}
     assert [clip.text for clip in found.clips][:3] == [

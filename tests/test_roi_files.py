@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.marks import mean_landmarks, picture_of, turned
-from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
+from tests.miniatures.mp4 import NTSC, write_mp4
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES
 from v2sbench.prepare import landmark_files as files
 from v2sbench.prepare import landmarks, media

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from benchmarks import scale
+from tests.miniatures import fake
 
 
 def run(monkeypatch, capsys, *arguments):
@@ -29,6 +30,6 @@ def test_a_second_of_a_clip(monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["omceb"])
 def test_sound_in_times_of_real_time(name, tmp_path, monkeypatch, capsys):
-    scale.corpus(name).fake(tmp_path)
+    fake(name, tmp_path)
     told = run(monkeypatch, capsys, "audio", name, "--root", tmp_path)
     assert re.search(r"\d+ times real time, [\d.]+ ms a clip", told)

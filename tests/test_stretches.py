@@ -13,9 +13,9 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.miniatures.mp4 import NTSC, write_mp4
 from tests.test_offsets import numbered, numbers
 from v2sbench.audio import FPS, RATE, REASONS, MediaError, quantise
-from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.prepare import media, tracks
 from v2sbench.prepare.media import decode
 from v2sbench.talker.films import write_mpeg1

@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.miniatures import fake
+from tests.miniatures.articles import write_article
 from tests.trees import put
 from v2sbench.audio import RATE
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import corpus, scan_of
-from v2sbench.corpora.fakes_swc import write_article
 from v2sbench.corpora.swc import scan, speaker_of
 from v2sbench.corpora.swc_alignment import LONGEST, MARGIN, PAUSE, SHORTEST, Spoken, cut, read_alignment
 from v2sbench.prepare.clips import prepare
@@ -23,9 +24,9 @@ from v2sbench.prepare.media import decode
 
 
 @pytest.fixture(scope="module")
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("swc")
-    corpus("swc").fake(root)
+    fake("swc", root)
     return root
 
 
@@ -43,8 +44,8 @@ UNKNOWN = Spoken(text="hm", start=None, end=None)
 # ---------------------------------------------------------------- the folder
 
 
-def test_the_miniature(fake: Path) -> None:
-    found = scan_of(corpus("swc"), fake)
+def test_the_miniature(miniature: Path) -> None:
+    found = scan_of(corpus("swc"), miniature)
     assert {clip.id.split("/")[1]: (clip.media.name, clip.start, clip.end, clip.text) for clip in found.clips} == {
         "Apple_(fruit)_0000500": (
             "audio.ogg",
@@ -62,13 +63,13 @@ def test_the_miniature(fake: Path) -> None:
     assert found.layout == "english/ARTICLE/audio*.ogg (4); 39 of 40 words in utterances"
 
 
-def test_what_is_prepared_is_what_was_said(fake: Path, tmp_path: Path) -> None:
+def test_what_is_prepared_is_what_was_said(miniature: Path, tmp_path: Path) -> None:
     """Each clip holds its own stretch: of the second part of an article, too, on the part's own clock."""
     item = corpus("swc")
-    report = prepare(item, fake, tmp_path / "clips", jobs=1)
+    report = prepare(item, miniature, tmp_path / "clips", jobs=1)
     assert (report.kept, report.damaged, dict(report.quarantined)) == (4, 0, {})
     clips = Clips(tmp_path / "clips")
-    for clip in scan(fake).clips:
+    for clip in scan(miniature).clips:
         assert clip.start is not None
         assert clip.end is not None
         whole = decode(clip.media, video=False).wave

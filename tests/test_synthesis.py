@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.miniatures import fake
 from tests.small import small_params
 from tests.small_wave import wave_params
 from v2sbench.audio import SAMPLES_PER_FRAME, read_wav
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
-from v2sbench.corpora.fakes import fake_grid
 from v2sbench.nets.model import weights_path
 from v2sbench.runtime import UseError
 from v2sbench.synthesis.speak import speak
@@ -64,7 +64,7 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
     folder, vocoder = synth(SCRATCH, "toy", params=params)
     assert vocoder == "griffin-lim"
     assert len(list(folder.rglob("*.wav"))) == len(read_split(Path("splits/toy")).subset("test"))
-    fake_grid(project / "grid")
+    fake("grid", project / "grid")
     video = next((project / "grid").rglob("*.mpg"))
     (landmarks,) = (project / "grid").rglob(f"landmarks/*/{video.stem}.npz")
     voice = next(folder.rglob("*.wav"))

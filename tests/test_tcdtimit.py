@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
 from tests.leaks import leaked
+from tests.miniatures import fake
+from tests.miniatures.mp4 import NTSC, write_mp4
 from tests.trees import touch
 from v2sbench.audio import FPS, RATE, read_wav
 from v2sbench.corpora import Clip, Scan, corpus, scan_of, split
-from v2sbench.corpora.fakes_mp4 import NTSC, write_mp4
 from v2sbench.corpora.tcdtimit import INVENTORY, LEFT_OUT, LIPSPEAKERS, TEST, TRAIN, read_mlf, scan
 from v2sbench.prepare.media import decode, probe
 
@@ -29,32 +30,32 @@ ids = st.tuples(
 
 
 @pytest.fixture(scope="module")
-def fake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def miniature(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tcdtimit")
-    corpus("tcdtimit").fake(root)
+    fake("tcdtimit", root)
     return root
 
 
 # ---------------------------------------------------------------- the folder
 
 
-def test_the_miniature(fake: Path) -> None:
-    found = scan_of(corpus("tcdtimit"), fake)
+def test_the_miniature(miniature: Path) -> None:
+    found = scan_of(corpus("tcdtimit"), miniature)
     assert {clip.id: clip.text for clip in found.clips} == {
         "08F/sa1": "she had your dark suit in greasy wash water all year",
         "Lipspkr1/sa1": "she had your dark suit in greasy wash water all year",
         "Lipspkr1/sx21": "the lamp in the hall is lit",
         "Lipspkr2/si999": "don't the boats come back at noon",
     }
-    assert [path.relative_to(fake).as_posix() for path in found.superseded] == [f"{OTHER}/sa1.mp4"]
+    assert [path.relative_to(miniature).as_posix() for path in found.superseded] == [f"{OTHER}/sa1.mp4"]
     assert found.layout == (
         "lipspeakers/SPEAKER/Clips/straightcam/*.mp4 (3), volunteers/SPEAKER/Clips/straightcam/*.mp4 (1)"
     )
     assert all(clip.landmarks for clip in found.clips)
 
 
-def test_media_of_the_miniature(fake: Path) -> None:
-    path = fake / STRAIGHT / "sa1.mp4"
+def test_media_of_the_miniature(miniature: Path) -> None:
+    path = miniature / STRAIGHT / "sa1.mp4"
     info = probe(path)
     assert (info.video_codec, info.audio_codec, info.rate) == ("h264", "aac", 48_000)
     assert info.fps == pytest.approx(29.97, abs=0.001)
@@ -62,7 +63,7 @@ def test_media_of_the_miniature(fake: Path) -> None:
     assert recording.frames is not None
     assert recording.frames.shape == (25, 198, 352)  # 30 x 33.37 ms = 1.001 s: 1 ms is no picture
     assert not recording.damage
-    with np.load(fake / "landmarks/Lipspkr1/sa1.npz") as stored:
+    with np.load(miniature / "landmarks/Lipspkr1/sa1.npz") as stored:
         assert stored["landmarks"].shape == (25, 68, 2)
     beside, rate = read_wav(path.with_suffix(".wav"))
     assert (len(beside), rate) == (48_000, 48_000)
@@ -134,15 +135,15 @@ def test_a_clip_without_a_text_is_a_clip(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- phones
 
 
-def test_phones_of_the_miniature(fake: Path) -> None:
-    phones = read_mlf(fake / "lipspeaker_labelfiles.mlf")
+def test_phones_of_the_miniature(miniature: Path) -> None:
+    phones = read_mlf(miniature / "lipspeaker_labelfiles.mlf")
     assert set(phones) == {"Lipspkr1/sa1", "Lipspkr1/sx21", "Lipspkr2/si999"}
     assert [(phone.phone, phone.start, phone.end) for phone in phones["Lipspkr1/sa1"]] == [
         ("sil", 0.0, 0.25),
         ("ah", 0.25, 0.75),
         ("sil", 0.75, 1.0),
     ]
-    assert set(read_mlf(fake / "volunteer_labelfiles.mlf")) == {"08F/sa1"}
+    assert set(read_mlf(miniature / "volunteer_labelfiles.mlf")) == {"08F/sa1"}
 
 
 def test_doubled_phones_count_once_and_other_entries_are_passed_over(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniatures import fake
 from tests.trees import put
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.vctk import TRIMMED, scan
@@ -69,7 +70,7 @@ def test_unusable_files_are_problems(tmp_path: Path) -> None:
 
 
 def test_the_miniature(tmp_path: Path) -> None:
-    corpus("vctk").fake(tmp_path)
+    fake("vctk", tmp_path)
     found = scan(tmp_path)
     assert found.counts == {"p225": 2, "p280": 2}
     assert len(found.superseded) == 2

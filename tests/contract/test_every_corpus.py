@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.miniatures import fake
 from v2sbench.corpora import SUBSETS, Corpus, Scan, Split, discover, scan_of, splits
 from v2sbench.prepare.media import decode
 
@@ -20,7 +21,7 @@ def fakes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Corpus, P
     made = {}
     for name, item in discover().items():
         root = tmp_path_factory.mktemp(name)
-        item.fake(root)
+        fake(name, root)
         made[name] = (item, root, scan_of(item, root))
     return made
 
@@ -94,7 +95,7 @@ def test_a_scan_does_not_write(name: str, fakes: dict[str, tuple[Corpus, Path, S
 @every_corpus
 def test_a_stray_file_is_fatal_to_nothing(name: str, tmp_path: Path) -> None:
     item = discover()[name]
-    item.fake(tmp_path)
+    fake(name, tmp_path)
     clean = item.scan(tmp_path)
     victim = clean.clips[0].media
     victim.write_bytes(b"")

@@ -239,8 +239,6 @@ class Corpus:
     """Its divisions; an audio-only corpus has one with train and val, for pre-training."""
     is_id: Callable[[str], bool]
     """Whether a clip of the corpus could have this id; imported lists are checked by it."""
-    fake: Callable[[Path], None]
-    """Writes a miniature in the true on-disk layout with real media bytes, for tests."""
     inventory: Mapping[str, int] = field(default_factory=dict)
     """Speaker -> usable clips of a full copy; empty when there is no fixed or no measured count."""
     total: int | None = None

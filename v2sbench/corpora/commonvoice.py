@@ -14,11 +14,10 @@ from collections import defaultdict
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
-from v2sbench.runtime import atomic, short_digest
+from v2sbench.runtime import short_digest
 
 TABLE = "validated.tsv"
 """The list of good clips."""
@@ -109,32 +108,6 @@ def _is_id(clip: str) -> bool:
     return _SPEAKER.fullmatch(speaker) is not None and _STEM.fullmatch(stem) is not None
 
 
-def fake(root: Path) -> None:
-    """Two volunteers with three validated clips, 48 kHz MP3, and a rejected clip of the second one."""
-    import soundfile
-
-    rate = 48_000
-    top = root / "cv-corpus-9.0-2022-04-27" / "en"
-    (top / "clips").mkdir(parents=True, exist_ok=True)
-    rows = {
-        TABLE: [
-            ("a" * 128, 17_110_001, 'He said "Yes".'),
-            ("a" * 128, 17_110_002, "It\N{RIGHT SINGLE QUOTATION MARK}s raining."),
-            ("b" * 128, 17_110_003, '"No, thank you.'),
-        ],
-        "invalidated.tsv": [("b" * 128, 17_110_004, "Nothing of this was read.")],
-    }
-    for table, clips in rows.items():
-        lines = ["client_id\tpath\tsentence\tup_votes\tdown_votes\tlocale"]
-        for client, number, sentence in clips:
-            name = f"common_voice_en_{number}.mp3"
-            lines.append(f"{client}\t{name}\t{sentence}\t2\t0\ten")
-            with atomic(top / "clips" / name) as draft:
-                soundfile.write(draft, chord(name, rate * 7 // 10, rate), rate, format="MP3")
-        with atomic(top / table) as draft:
-            draft.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
 CORPORA = (
     speech_corpus(
         "commonvoice",
@@ -143,7 +116,6 @@ CORPORA = (
         url="https://commonvoice.mozilla.org/en/datasets",
         scan=scan,
         is_id=_is_id,
-        fake=fake,
         access=Access(
             note="CC0. Whoever downloads agrees not to try to find out who the volunteers are, and not to host copies.",
             steps=(

@@ -22,7 +22,6 @@ from pathlib import Path
 
 from v2sbench.corpora import Clip, Corpus, KnownList, Problem, Scan, Split, Subset
 from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
-from v2sbench.corpora.fakes import fake_grid
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.grid_grammar import fault_of, text_of
 from v2sbench.corpora.remote import UNSAID, Access, Remote
@@ -274,7 +273,6 @@ def grid_corpus(
         scan=partial(scan, speakers=speakers, shared=shared),
         splits=splits,
         is_id=partial(_is_id, speakers=speakers),
-        fake=fake_grid,
         inventory=dict(inventory or {}),
         generate=generate,
         known_lists=dict(known_lists or {}),

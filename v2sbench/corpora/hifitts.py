@@ -14,11 +14,9 @@ import re
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
-from v2sbench.runtime import atomic
 
 _MANIFEST = re.compile(r"\d+_manifest_\w+\.json")
 _FOLDER = re.compile(r"(\d+)_(?:clean|other)")
@@ -83,39 +81,6 @@ def _is_id(clip: str) -> bool:
     return speaker.isdecimal() and "/" not in stem and _STEM.fullmatch(stem) is not None
 
 
-def fake(root: Path) -> None:
-    """Two readers, one clean and one other, 44.1 kHz FLAC, in a manifest for training and one for validation."""
-    from v2sbench.audio import encode_flac
-
-    top, rate = root / "hi_fi_tts_v0", 44_100
-    lines = {
-        "92_manifest_clean_train": {
-            "audio/92_clean/10425/book_01_reader_0000.flac": "Chapter 1.",
-            "audio/92_clean/10425/book_01_reader_0001.flac": "It was, she said, a fine day.",
-        },
-        "92_manifest_clean_dev": {"audio/92_clean/10426/book_01_reader_0000.flac": "Don't!"},
-        "11614_manifest_other_train": {"audio/11614_other/10547/tales_04_reader_0003.flac": "Once upon a time"},
-    }
-    for manifest, rows in lines.items():
-        for name in rows:
-            path = top / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as draft:
-                draft.write_bytes(encode_flac(chord(name, rate * 6 // 10, rate), rate))
-        objects = [
-            {
-                "audio_filepath": name,
-                "text": text.lower(),
-                "duration": 0.6,
-                "text_no_preprocessing": text,
-                "text_normalized": text.replace("1", "one"),
-            }
-            for name, text in rows.items()
-        ]
-        with atomic(top / f"{manifest}.json") as draft:
-            draft.write_text("".join(f"{json.dumps(row)}\n" for row in objects), encoding="utf-8")
-
-
 CORPORA = (
     speech_corpus(
         "hifitts",
@@ -124,7 +89,6 @@ CORPORA = (
         url="https://www.openslr.org/109/",
         scan=scan,
         is_id=_is_id,
-        fake=fake,
         # the card of a public copy: clean and other, of each train, dev and test (graded: one count, of that copy)
         total=125_989 + 196_489 + 150 + 350 + 300 + 700,
         access=Access(

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes import fake_libritts
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
@@ -74,7 +73,7 @@ def _is_id(clip: str) -> bool:
     return match is not None and match[1] == speaker
 
 
-libritts_corpus = partial(speech_corpus, scan=scan, is_id=_is_id, fake=fake_libritts)
+libritts_corpus = partial(speech_corpus, scan=scan, is_id=_is_id)
 """`speech_corpus` of what lies in LibriTTS's layout."""
 
 # Bytes and SHA-256: TensorFlow Datasets, libritts/checksums.tsv, and the same digests in torchaudio's libritts.py

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
-from v2sbench.corpora.fakes_mp4 import fake_lrw
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 
@@ -154,7 +153,6 @@ CORPORA = (
             ),
         ),
         is_id=_is_id,
-        fake=fake_lrw,
         access=Access(
             note="By agreement between your institution and BBC Research & Development: academic research only. "
             "Nothing may be passed on, neither clips nor pictures of them.",

@@ -51,7 +51,6 @@ def mix_corpus(name: str, *, title: str, licence: str, url: str, parts: tuple[st
             ),
         ),
         is_id=partial(_is_id, parts=parts),
-        fake=partial(_fake, parts=parts),
         access=access,
         parts=parts,
     )
@@ -92,11 +91,6 @@ def _scan(root: Path, *, parts: tuple[str, ...]) -> Scan:
         layout="; ".join(layouts),
         superseded=tuple(superseded),
     )
-
-
-def _fake(root: Path, *, parts: tuple[str, ...]) -> None:
-    for part in parts:
-        corpus(part).fake(root / part)
 
 
 CORPORA = (

@@ -12,11 +12,9 @@ import re
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import files
 from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, scan_of_utterances, speech_corpus, words_of
-from v2sbench.runtime import atomic
 
 _STEM = re.compile(r"([a-z]{2}[fm]_\d+)_\d+")
 _LINE = re.compile(rf"(?:[^,]*,)?\s*({_STEM.pattern})\s*,(.*)")
@@ -65,29 +63,6 @@ def _is_id(clip: str) -> bool:
     return match is not None and match[1] == speaker
 
 
-def fake(root: Path) -> None:
-    """Two accents, three speakers, 48 kHz; two of them have one number; one line's text is missing."""
-    from v2sbench.audio import write_wav
-
-    spoken: dict[str, dict[str, str | None]] = {
-        "irish_english_male": {
-            "irm_02484_00000000001": "Aer Lingus flies to Dublin, Cork and Shannon.",
-            "irm_02484_00000000002": None,
-        },
-        "welsh_english_female": {
-            "wef_02484_00000000003": "Who's there?",
-            "wef_03397_00000000004": "The weather in Cardiff will be fine.",
-        },
-    }
-    rate = 48_000
-    for folder, lines in spoken.items():
-        for stem in lines:
-            write_wav(root / folder / f"{stem}.wav", chord(stem, rate * 6 // 10, rate), rate)
-        rows = [f"EN{k:04d}, {stem}, {text}\n" for k, (stem, text) in enumerate(lines.items()) if text is not None]
-        with atomic(root / folder / "line_index.csv") as draft:
-            draft.write_text("".join(rows), encoding="utf-8")
-
-
 # Names and bytes: the log of a download from these addresses, printed in Keras' example of accent recognition (graded:
 # one source, what the server told it). No source gives a digest.
 _FILES = {
@@ -113,7 +88,6 @@ CORPORA = (
         url="https://www.openslr.org/83/",
         scan=scan,
         is_id=_is_id,
-        fake=fake,
         access=Access(
             note="CC BY-SA 4.0: any use with attribution (LREC 2020); what is made of it, under the same licence.",
             steps=(

@@ -1,6 +1,6 @@
 """How a corpus is had: what its owners allow, the steps to get it, and the files to download where anybody may.
 
-Plain facts, written down beside each corpus; :mod:`v2sbench.tools.fetch` downloads by them, ``v2sbench doctor`` quotes them.
+Plain facts, written down beside each corpus; `v2sbench.tools.fetch` downloads by them, ``v2sbench doctor`` quotes them.
 """
 
 from __future__ import annotations

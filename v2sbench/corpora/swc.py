@@ -19,7 +19,6 @@ from math import inf
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes_swc import fake_swc
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access
 from v2sbench.corpora.swc_alignment import Alignment, cut, read_alignment
@@ -152,7 +151,6 @@ CORPORA = (
         url="https://nats.gitlab.io/swc/",
         scan=scan,
         is_id=_is_id,
-        fake=fake_swc,
         access=Access(
             note="CC BY-SA 4.0: any use with attribution, and what is made of it under the same licence.",
             steps=(

@@ -20,7 +20,6 @@ from pathlib import Path, PurePosixPath
 
 from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
 from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
-from v2sbench.corpora.fakes_mp4 import fake_tcdtimit
 from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
 from v2sbench.corpora.remote import Access
 from v2sbench.corpora.utterances import words_of
@@ -269,7 +268,6 @@ CORPORA = (
             ),
         ),
         is_id=_is_id,
-        fake=fake_tcdtimit,
         inventory=INVENTORY,
         access=Access(
             note="By agreement with Trinity College Dublin: academic research only, not to be passed on.",

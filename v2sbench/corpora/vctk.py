@@ -15,11 +15,9 @@ from collections import defaultdict
 from pathlib import Path
 
 from v2sbench.corpora import Problem, Scan
-from v2sbench.corpora.fakes import chord
 from v2sbench.corpora.folder import File, files
 from v2sbench.corpora.remote import Access, Remote
 from v2sbench.corpora.utterances import Utterance, read_words, scan_of_utterances, speech_corpus
-from v2sbench.runtime import atomic
 
 TRIMMED = "wav48_silence_trimmed"
 """Folder of the sounds that are used."""
@@ -90,31 +88,6 @@ def _is_id(clip: str) -> bool:
     return match is not None and match[1] == speaker
 
 
-def fake(root: Path) -> None:
-    """Two speakers, 48 kHz FLAC; p225 heard by both microphones, p280 by one; one utterance lacks a text."""
-    from v2sbench.audio import encode_flac
-
-    rate = 48_000
-    spoken = {
-        "p225_001": ("Please call Stella.", (1, 2)),
-        "p225_002": ("Ask her to bring these things with her from the store.", (1, 2)),
-        "p280_001": ("Please call Stella.", (1,)),
-        "p280_002": (None, (1,)),
-    }
-    for stem, (text, microphones) in spoken.items():
-        speaker = stem.split("_", 1)[0]
-        for microphone in microphones:
-            sound = root / TRIMMED / speaker / f"{stem}_mic{microphone}.flac"
-            sound.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(sound) as draft:
-                draft.write_bytes(encode_flac(chord(f"{stem}_{microphone}", rate * 6 // 10, rate), rate))
-        if text is not None:
-            path = root / "txt" / speaker / f"{stem}.txt"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(path) as draft:
-                draft.write_text(f"{text}\n", encoding="utf-8")
-
-
 CORPORA = (
     speech_corpus(
         "vctk",
@@ -123,7 +96,6 @@ CORPORA = (
         url="https://datashare.ed.ac.uk/handle/10283/3443",
         scan=scan,
         is_id=_is_id,
-        fake=fake,
         access=Access(
             note="CC BY 4.0: any use with attribution (University of Edinburgh, 2019).",
             steps=(

@@ -8,9 +8,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
-from v2sbench.corpora.fakes import chord
+from tests.miniatures.drawing import chord
 from v2sbench.runtime import atomic
 
 SOUND_RATE = 44_100
@@ -70,8 +71,6 @@ def _article(reader: str | None, sentences: Sequence[Sequence[Word]]) -> Element
 
 def _write_ogg(path: Path, wave: NDArray[np.float32]) -> None:
     """Ogg Vorbis, a second at a time: libsndfile's encoder overruns its stack on long blocks."""
-    import soundfile
-
     with (
         atomic(path) as draft,
         soundfile.SoundFile(draft, "w", SOUND_RATE, 1, format="OGG", subtype="VORBIS") as file,

@@ -1,19 +1,11 @@
-"""Miniatures of corpora for tests: real media bytes in the true on-disk layouts, made in a second.
-
-The pictures show a flat drawn face at a known place, with landmarks of it, and the sounds are chords: enough for every
-stage to run on, nothing to learn from.
-"""
+"""What the miniatures show and sound like: a flat drawn face at a known place, its landmarks, and chords."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora.grid_grammar import ALIGN_RATE, text_of
-from v2sbench.runtime import atomic, rng
+from v2sbench.runtime import rng
 
 Points = NDArray[np.float64]
 
@@ -89,49 +81,3 @@ def chord(name: str, samples: int, rate: int) -> NDArray[np.float32]:
     partials = sum(np.sin(2 * np.pi * pitch * k * seconds + draw.uniform(0, 6)) / k for k in (1, 2, 3))
     swell = 0.55 - 0.45 * np.cos(2 * np.pi * draw.uniform(1.5, 3) * seconds)
     return np.asarray(0.2 * swell * partials, np.float32)
-
-
-def fake_grid(root: Path) -> None:
-    """Zenodo's layout: s1 with two clips, s2 with one; word times beside them; landmarks, which real GRID lacks."""
-    from v2sbench.talker.films import write_mpeg1
-
-    for speaker, stem in (("s1", "bbaf2n"), ("s1", "prwqzs"), ("s2", "lgix9p")):
-        name = f"{speaker}/{stem}"
-        opening = 0.5 - 0.5 * np.cos(np.arange(FRAMES) * rng(0, "mouth", name).uniform(0.4, 0.8))
-        hue = int(rng(0, "hue", name).integers(40, 200))
-        video = root / speaker / f"{stem}.mpg"
-        video.parent.mkdir(parents=True, exist_ok=True)
-        write_mpeg1(video, face_picture(opening, hue), chord(name, GRID_SAMPLES, GRID_RATE), GRID_RATE)
-        write_align(root / "alignments" / speaker / f"{stem}.align", text_of(stem).split())
-        with atomic(root / "landmarks" / speaker / f"{stem}.npz") as path, open(path, "wb") as handle:
-            np.savez(handle, landmarks=face_landmarks(opening))
-
-
-def write_align(path: Path, words: Sequence[str]) -> None:
-    """Words of equal length between half a second and two and a half, in GRID's format."""
-    step = 2 * ALIGN_RATE // len(words)
-    start = ALIGN_RATE // 2
-    rows = [f"0 {start} sil"]
-    rows += [f"{start + k * step} {start + (k + 1) * step} {word}" for k, word in enumerate(words)]
-    rows += [f"{start + len(words) * step} {3 * ALIGN_RATE} sil"]
-    with atomic(path) as draft:
-        draft.write_text("".join(f"{row}\n" for row in rows), encoding="ascii")
-
-
-def fake_libritts(root: Path) -> None:
-    """Two speakers with two utterances each, 24 kHz, one of them without a text."""
-    from v2sbench.audio import RATE, write_wav
-
-    utterances = {
-        "84_121123_000007_000001": "But you know, don't you, why he went?",
-        "84_121123_000008_000000": 'Nothing stirred; "all\'s well", he said.',
-        "1272_128104_000001_000000": "MR. QUILTER is the apostle of the middle classes.",
-        "1272_128104_000003_000002": None,
-    }
-    for stem, text in utterances.items():
-        speaker, chapter, *_ = stem.split("_")
-        folder = root / "LibriTTS" / "dev-clean" / speaker / chapter
-        write_wav(folder / f"{stem}.wav", chord(stem, RATE * 2 + 137, RATE))
-        if text is not None:
-            with atomic(folder / f"{stem}.normalized.txt") as draft:
-                draft.write_text(f"{text}\n", encoding="utf-8")

@@ -1,28 +1,21 @@
-"""Miniatures of the corpora that come as MP4 (H.264 picture, AAC sound): TCD-TIMIT and LRW, for tests.
-
-An AAC encoder puts 1,024 samples of its own before the sound (priming). The files written here say so by an edit list,
-as what FFmpeg writes does, so that a reader that goes by time stamps finds every sample at its place.
-"""
+"""Miniatures of the corpora with a picture: GRID, TCD-TIMIT and LRW."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora.fakes import chord, face_landmarks, face_picture
+from tests.miniatures.drawing import FRAMES, GRID_RATE, GRID_SAMPLES, chord, face_landmarks, face_picture
+from tests.miniatures.mp4 import NTSC, SOUND_RATE, write_mp4
+from v2sbench.audio import write_wav
+from v2sbench.corpora.grid_grammar import ALIGN_RATE, text_of
 from v2sbench.runtime import atomic, rng
+from v2sbench.talker.films import write_mpeg1
 
-NTSC = Fraction(30_000, 1001)
-"""Frames a second of a TCD-TIMIT picture, about 29.97."""
-AAC_FRAME = 1024
-"""Samples in one AAC packet, and of priming."""
-SOUND_RATE = 48_000
-"""Hz of the miniatures' sound."""
 LRW_FRAMES = 29
 """Pictures of an LRW clip, 1.16 s at 25 a second."""
 
@@ -30,43 +23,29 @@ UInt8 = NDArray[np.uint8]
 Box = tuple[slice, slice]
 
 
-def write_mp4(
-    path: Path, frames: UInt8, wave: NDArray[np.float32], fps: Fraction, rate: int = SOUND_RATE, *, edits: bool = True
-) -> None:
-    """Write an MP4 of H.264 with B-pictures, 4:2:0, and mono AAC; both begin at time 0.
+def fake_grid(root: Path) -> None:
+    """Zenodo's layout: s1 with two clips, s2 with one; word times beside them; landmarks, which real GRID lacks."""
+    for speaker, stem in (("s1", "bbaf2n"), ("s1", "prwqzs"), ("s2", "lgix9p")):
+        name = f"{speaker}/{stem}"
+        opening = 0.5 - 0.5 * np.cos(np.arange(FRAMES) * rng(0, "mouth", name).uniform(0.4, 0.8))
+        hue = int(rng(0, "hue", name).integers(40, 200))
+        video = root / speaker / f"{stem}.mpg"
+        video.parent.mkdir(parents=True, exist_ok=True)
+        write_mpeg1(video, face_picture(opening, hue), chord(name, GRID_SAMPLES, GRID_RATE), GRID_RATE)
+        write_align(root / "alignments" / speaker / f"{stem}.align", text_of(stem).split())
+        with atomic(root / "landmarks" / speaker / f"{stem}.npz") as path, open(path, "wb") as handle:
+            np.savez(handle, landmarks=face_landmarks(opening))
 
-    frames: (F, H, W, 3) RGB uint8, H and W even.  wave: (T,) float32 in [-1, 1] at `rate` Hz.  fps: pictures a second.
-    edits: whether an edit list tells of the priming; without one the whole file is shifted instead, so that no time
-    stamp is negative, and the picture starts after the file does.
-    """
-    import av
 
+def write_align(path: Path, words: Sequence[str]) -> None:
+    """Words of equal length between half a second and two and a half, in GRID's format."""
+    step = 2 * ALIGN_RATE // len(words)
+    start = ALIGN_RATE // 2
+    rows = [f"0 {start} sil"]
+    rows += [f"{start + k * step} {start + (k + 1) * step} {word}" for k, word in enumerate(words)]
+    rows += [f"{start + len(words) * step} {3 * ALIGN_RATE} sil"]
     with atomic(path) as draft:
-        moved = {} if edits else {"use_editlist": "0"}
-        with av.open(str(draft), "w", format="mp4", options={"fflags": "+bitexact", **moved}) as container:
-            video: Any = container.add_stream("libx264", rate=fps)
-            video.height, video.width, video.pix_fmt = frames.shape[1], frames.shape[2], "yuv420p"
-            video.codec_context.thread_count = 1
-            video.options = {"preset": "veryfast", "crf": "20", "bf": "2"}
-            audio: Any = container.add_stream("aac", rate=rate)
-            audio.layout, audio.bit_rate = "mono", 128_000
-            audio.options = {"flags": "+bitexact"}
-            packets: list[Any] = []
-            for k, rgb in enumerate(frames):
-                picture = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
-                picture.pts, picture.time_base = k, 1 / fps
-                packets += video.encode(picture)
-            packets += video.encode(None)
-            padded = np.zeros(ceil(len(wave) / AAC_FRAME) * AAC_FRAME, np.float32)
-            padded[: len(wave)] = wave
-            for start in range(0, len(padded), AAC_FRAME):
-                block = padded[None, start : start + AAC_FRAME]
-                sound = av.AudioFrame.from_ndarray(block, format="fltp", layout="mono")
-                sound.sample_rate, sound.pts, sound.time_base = rate, start, Fraction(1, rate)
-                packets += audio.encode(sound)
-            packets += audio.encode(None)
-            for packet in sorted(packets, key=lambda packet: packet.dts * packet.time_base):
-                container.mux(packet)
+        draft.write_text("".join(f"{row}\n" for row in rows), encoding="ascii")
 
 
 def _face(name: str, frames: int, box: Box) -> tuple[UInt8, NDArray[np.float32]]:
@@ -92,8 +71,6 @@ def fake_tcdtimit(root: Path) -> None:
 
     One clip comes from both cameras. Pictures are 352x198 for the real 1920x1080.
     """
-    from v2sbench.audio import write_wav
-
     sentences = {
         ("lipspeakers", "Lipspkr1", "sa1"): "She had your dark suit in greasy wash water all year.",
         ("lipspeakers", "Lipspkr1", "sx21"): "The lamp in the hall is lit.",
