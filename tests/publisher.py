@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import json
 import socket
 import tarfile
-import time
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,41 +13,25 @@ from hashlib import md5
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
-from typing import Literal
 from urllib.parse import urlsplit
 
 from v2sbench.corpora import Clip, Corpus, Scan, Split
 from v2sbench.corpora.remote import Access, Remote
 
-Kind = Literal[
-    "cut",
-    "corrupt",
-    "no-range",
-    "other-range",
-    "status",
-    "length",
-    "page",
-    "moved",
-    "trickle",
-    "chunked",
-    "gzip",
-    "stall",
-    "chunked-cut",
-    "truncated",
-]
-
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with one answer."""
+    """What goes wrong with one answer.
 
-    kind: Kind
-    value: int = 0
-    """cut: bytes that are sent. corrupt: which one is flipped. status: the code. length: how much it is off.
-    stall: bytes of the file after which the server falls silent.
+    cut: the line breaks after `value` bytes. stall: the server falls silent after `value` bytes of the file. corrupt:
+    byte `value` is flipped. status: the answer is `value`, with Retry-After `wait`. no-range: Range is not understood.
+    other-range: other bytes come than were asked for. page: a web page comes. moved: a redirection.
+    encoded: the content is said to be compressed.
     """
+
+    kind: str
+    value: int = 0
     wait: str = ""
-    """Retry-After, of a status."""
 
 
 @dataclass
@@ -57,19 +39,10 @@ class Publisher:
     """A running server. Use as a context manager."""
 
     files: dict[str, bytes] = field(default_factory=dict)
-    """Name -> content."""
-    faults: dict[str, list[Fault]] = field(default_factory=dict)
-    """Name -> what goes wrong with its next GETs, one each; then they go well."""
-    always: dict[str, Fault] = field(default_factory=dict)
-    """Name -> what goes wrong with each further GET."""
-    asked: list[tuple[str, str, str]] = field(default_factory=list)
-    """Name, Range and If-Range of every GET."""
-    etags: bool = True
-    """Whether files have one."""
-    ranges: bool = True
-    """Whether it knows Range."""
-    gate: Event = field(default_factory=Event)
-    """What a stalled answer waits for."""
+    faults: dict[str, list[Fault]] = field(default_factory=dict)  # name -> of its next answers, one each
+    always: dict[str, Fault] = field(default_factory=dict)  # name -> of all answers after those
+    asked: list[tuple[str, str]] = field(default_factory=list)  # name and Range of every GET
+    gate: Event = field(default_factory=Event)  # what a stalled answer waits for
 
     def __enter__(self) -> Publisher:
         publisher = self
@@ -95,16 +68,16 @@ class Publisher:
 
     def ranges_of(self, name: str) -> list[str]:
         """The Range of every GET of a file."""
-        return [asked for file, asked, _ in self.asked if file == name]
+        return [asked for file, asked in self.asked if file == name]
 
-    def publish_index(self, name: str = "index") -> str:
-        """Put a record as Zenodo's there, of all files; returns its address."""
+    def publish_index(self) -> str:
+        """Add a record like Zenodo's, of all files; returns its address."""
         record = [
             {"key": file, "size": len(data), "checksum": f"md5:{md5(data).hexdigest()}"}
             for file, data in self.files.items()
         ]
-        self.files[name] = json.dumps({"files": record}).encode()
-        return self.url(name)
+        self.files["index"] = json.dumps({"files": record}).encode()
+        return self.url("index")
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -115,91 +88,55 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_HEAD(self) -> None:
-        self._answer(head=True)
+        data = self.owner.files.get(self.path.lstrip("/"))
+        self._head(200 if data else 404, len(data or b""), {})
 
     def do_GET(self) -> None:
-        self._answer(head=False)
-
-    def _answer(self, *, head: bool) -> None:
         name = urlsplit(self.path).path.lstrip("/")
-        fault = None
         asked = self.headers.get("Range", "")
-        if not head:
-            self.owner.asked.append((name, asked, self.headers.get("If-Range", "")))
-            fault = (self.owner.faults.get(name) or [None]).pop(0) or self.owner.always.get(name)
+        self.owner.asked.append((name, asked))
+        waiting = self.owner.faults.get(name)
+        fault = waiting.pop(0) if waiting else self.owner.always.get(name, Fault(""))
         data = self.owner.files.get(name)
-        kind = fault.kind if fault else ""
-        if data is None or (fault and kind == "status"):
-            return self._plain(
-                fault.value if fault else 404, {"Retry-After": fault.wait} if fault and fault.wait else {}
-            )
-        if kind == "moved":
+        if data is None or fault.kind == "status":
+            return self._head(fault.value or 404, 0, {"Retry-After": fault.wait})
+        if fault.kind == "moved":
             self.owner.files[f"elsewhere/{name}"] = data
-            return self._plain(302, {"Location": f"/elsewhere/{name}"})
-        if kind == "page":
-            return self._plain(200, {"Content-Type": "text/html"}, b"<html>please log in</html>")
-        etag = f'"{md5(data).hexdigest()}"'
-        if fault and kind == "corrupt":
+            return self._head(302, 0, {"Location": f"/elsewhere/{name}"})
+        if fault.kind == "page":
+            self._head(200, 10, {"Content-Type": "text/html"})
+            return self._body(b"<p>Log in.")
+        if fault.kind == "corrupt":
             data = data[: fault.value] + bytes([data[fault.value] ^ 1]) + data[fault.value + 1 :]
-        if kind == "truncated":
-            data = data[: len(data) // 2]
-        self._send(data, etag, asked, fault, head=head)
-
-    def _plain(self, status: int, headers: Mapping[str, str], body: bytes = b"") -> None:
-        self.send_response(status)
-        for key, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _send(self, data: bytes, etag: str, asked: str, fault: Fault | None, *, head: bool) -> None:
-        kind = fault.kind if fault else ""
-        first = 0
-        fresh = self.headers.get("If-Range", etag) == etag
-        if asked and fresh and self.owner.ranges and kind != "no-range":
-            first = int(asked.removeprefix("bytes=").rstrip("-"))
-            if first >= len(data):
-                return self._plain(416, {"Content-Range": f"bytes */{len(data)}"})
-            if kind == "other-range":
-                first //= 2
-        body = data[first:]
-        self.send_response(206 if first else 200)
-        if first:
-            self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
-        if self.owner.etags:
-            self.send_header("ETag", etag)
-        if kind == "gzip":
-            body = gzip.compress(body)
-            self.send_header("Content-Encoding", "gzip")
-        if kind.startswith("chunked"):
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            sent = body[: len(body) // 2] if kind == "chunked-cut" else body + b"\r\n0\r\n\r\n"
-            self.wfile.write(f"{len(body):x}\r\n".encode() + sent)
-            self.close_connection = kind == "chunked-cut"
-            return None
-        off = fault.value if fault and kind == "length" else 0
-        self.send_header("Content-Length", str(len(body) + off))
-        self.end_headers()
-        if head:
-            return None
-        if fault and kind == "cut":
-            body = body[: fault.value]
-        step = 4096 if kind == "trickle" else max(1, len(body))
-        if fault and kind == "stall":
-            self.wfile.write(body[: max(0, fault.value - first)])
-            self.owner.gate.wait(20)
-            body = body[max(0, fault.value - first) :]
-        for start in range(0, len(body), step):
-            piece = body[start : start + step]
-            self.wfile.write(piece[: len(piece) + min(0, off)])
-            if kind == "trickle":
-                time.sleep(0.002)
-        if kind == "cut" or off:
-            self.wfile.flush()
+        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked and fault.kind != "no-range" else 0
+        if first >= len(data):
+            return self._head(416, 0, {"Content-Range": f"bytes */{len(data)}"})
+        if fault.kind == "other-range":
+            first //= 2
+        span = {"Content-Range": f"bytes {first}-{len(data) - 1}/{len(data)}"} if first else {}
+        encoding = {"Content-Encoding": "gzip"} if fault.kind == "encoded" else {}
+        self._head(206 if first else 200, len(data) - first, {**span, **encoding})
+        if fault.kind == "cut":
+            self._body(data[first : first + fault.value])
             self.connection.shutdown(socket.SHUT_RDWR)
             self.close_connection = True
+        elif fault.kind == "stall":
+            self._body(data[first : fault.value])
+            self.owner.gate.wait(20)
+        else:
+            self._body(data[first:])
         return None
+
+    def _head(self, status: int, length: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for key, value in {**headers, "Content-Length": str(length)}.items():
+            if value:
+                self.send_header(key, value)
+        self.end_headers()
+
+    def _body(self, data: bytes) -> None:
+        self.wfile.write(data)
+        self.wfile.flush()
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
@@ -211,14 +148,16 @@ def packed(files: Mapping[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
-def tarred(files: Mapping[str, bytes]) -> bytes:
-    """A .tar.gz of these."""
+def tarred(files: Mapping[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    """A .tar.gz of these, and of entries without content."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as bundle:
         for name, data in files.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
             bundle.addfile(entry, io.BytesIO(data))
+        for entry in others:
+            bundle.addfile(entry)
     return buffer.getvalue()
 
 
