@@ -11,10 +11,10 @@ import pytest
 
 from tests.miniatures import fake
 from tests.prepared import digests
-from v2sbench import cli, runtime
+from v2sbench import cli
 from v2sbench.corpora import corpus
 from v2sbench.prepare.clips import prepare
-from v2sbench.runtime import UseError, parallel
+from v2sbench.runtime import UseError, parallel, workers
 
 distributed = pytest.importorskip("distributed", reason="needs the extra: pip install 'v2sbench[cluster]'")
 
@@ -56,7 +56,7 @@ def test_the_bytes_are_those_of_one_machine(address, tmp_path):
 
 
 def test_no_scheduler_and_no_workers(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runtime, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(workers, "CONNECT_SECONDS", 0.5)
     fake("vctk", tmp_path / "raw")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,10 +1,12 @@
-"""Seeds, digests, atomic files, workers."""
+"""Seeds, digests, files that appear whole, workers."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench.runtime import (
+    CheckError,
     UseError,
     atomic,
     choose,
@@ -28,6 +31,7 @@ from v2sbench.runtime import (
     short_digest,
     unit,
     worker_count,
+    write_csv,
 )
 from v2sbench.runtime.workers import FEW, WINDOW
 
@@ -83,17 +87,105 @@ def test_atomic_replaces_a_folder(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]
 
 
+def test_a_folder_that_cannot_be_replaced_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("old")
+    move, moves = os.replace, []
+
+    def second_fails(source: Path, target: Path) -> None:
+        moves.append(target)
+        if len(moves) == 2:
+            raise OSError("no room")
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", second_fails)
+    with pytest.raises(OSError, match="no room"), atomic(tmp_path / "folder") as draft:
+        draft.mkdir()
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["folder", "folder/old"]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from v2sbench.runtime import atomic
+move = os.replace
+def kill_after(source, target):
+    move(source, target)
+    os.kill(os.getpid(), 9)
+if sys.argv[2] == "between":
+    os.replace = kill_after
+with atomic(Path(sys.argv[1])) as draft:
+    draft.mkdir()
+    if sys.argv[2] == "before":
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("when", ["before", "between"])
+def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path, when: str) -> None:
+    """Also where it was killed between the two moves of a folder: the old one is put back."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").touch()
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "folder"), when], check=False)
+    assert len(list(tmp_path.glob(".folder.*"))) == 1
+    with atomic(tmp_path / "other"):
+        assert (tmp_path / "folder" / "old").exists()
+        assert not list(tmp_path.glob(".folder.*"))
+        (draft,) = tmp_path.glob(".other.*")
+        code = "import sys, pathlib, v2sbench.runtime as runtime; runtime.write_csv(pathlib.Path(sys.argv[1]), [])"
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "third")], check=True)
+        assert draft.exists(), "of a process that runs"
+        (draft / "other").touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "other", "third"]
+
+
+def test_tables_of_text(tmp_path: Path) -> None:
+    rows = [("clip", "text"), ("a", 'he said "bin", softly'), ("b", "é")]
+    for name, first in (("a.csv", "clip,text"), ("a.tsv", "clip\ttext")):
+        write_csv(tmp_path / name, rows)
+        text = (tmp_path / name).read_bytes().decode()
+        assert text.startswith(f"{first}\n")
+        delimiter = "\t" if name.endswith("tsv") else ","
+        assert [tuple(row) for row in csv.reader(text.splitlines(), delimiter=delimiter)] == rows
+
+
+# ---------------------------------------------------------------- workers
+
+
 def _square(value: int) -> int:
     if value < 0:
         raise ValueError(value)
     return value * value
 
 
+def _process(value: int) -> tuple[int, int]:
+    return value, os.getpid()
+
+
+def _die(value: int) -> int:
+    if value == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return value
+
+
+@pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("count", [1, 2])
-def test_parallel_keeps_the_order_and_raises(count: int) -> None:
-    assert list(parallel(_square, range(20), jobs=count)) == [value * value for value in range(20)]
+def test_every_result_once_and_what_is_raised(count: int, ordered: bool) -> None:
+    found = list(parallel(_square, range(70), jobs=count, ordered=ordered))
+    assert (found if ordered else sorted(found)) == [value * value for value in range(70)]
     with pytest.raises(ValueError, match="-1"):
-        list(parallel(_square, [*range(12), -1], jobs=count))
+        list(parallel(_square, [*range(12), -1], jobs=count, ordered=ordered))
+
+
+def test_few_items_start_no_worker() -> None:
+    assert {pid for _, pid in parallel(_process, range(FEW), jobs=2)} == {os.getpid()}
+    assert os.getpid() not in {pid for _, pid in parallel(_process, range(FEW + 1), jobs=2)}
+
+
+def test_a_killed_worker_is_one_line_and_the_next_call_works() -> None:
+    with pytest.raises(CheckError, match="a worker was killed"):
+        list(parallel(_die, range(20), jobs=2))
+    assert list(parallel(_square, range(20), jobs=2))[-1] == 19**2
 
 
 @pytest.mark.parametrize("count", [1, 2])
@@ -130,7 +222,8 @@ def _pid_in(folder: str, value: int) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end them")
-def test_workers_die_with_a_killed_owner(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_die_with_their_owner(tmp_path: Path, how: signal.Signals) -> None:
     code = (
         "from functools import partial; from tests.test_runtime import _pid_in; from v2sbench.runtime import parallel\n"
         f"list(parallel(partial(_pid_in, {str(tmp_path)!r}), range(100000), jobs=2))"
@@ -144,7 +237,7 @@ def test_workers_die_with_a_killed_owner(tmp_path: Path) -> None:
             time.sleep(0.05)
         assert len(workers) == 2
     finally:
-        owner.kill()
+        owner.send_signal(how)
         owner.wait()
     for _ in range(200):
         alive = [pid for pid in workers if Path(f"/proc/{pid}").exists()]

@@ -7,9 +7,8 @@ Begin with `errors`. PyTorch is imported inside the functions that need it, so t
 """
 
 from v2sbench.runtime.errors import CheckError, UseError, choose, suggest
-from v2sbench.runtime.files import atomic, sha256_file
+from v2sbench.runtime.files import atomic, sha256_file, write_csv
 from v2sbench.runtime.machine import device, environment, setup_determinism
-from v2sbench.runtime.pool import unordered
 from v2sbench.runtime.seeds import fold, rng, short_digest, unit
 from v2sbench.runtime.workers import parallel, progress, worker_count
 from v2sbench.runtime.yaml import build, merge, read_yaml
@@ -33,6 +32,6 @@ __all__ = [
     "short_digest",
     "suggest",
     "unit",
-    "unordered",
     "worker_count",
+    "write_csv",
 ]

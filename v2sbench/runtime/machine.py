@@ -13,9 +13,10 @@ from v2sbench.runtime.errors import UseError, suggest
 if TYPE_CHECKING:
     import torch
 
-
-_RECORDED = ("torch", "torchaudio", "numpy", "scipy", "av", "soundfile", "opencv-python-headless", "pesq", "pystoi",
-             "jiwer", "pocketsphinx", "openai-whisper")  # fmt: skip
+_RECORDED = (
+    "torch", "torchaudio", "numpy", "scipy", "av", "soundfile", "opencv-python-headless", "pesq", "jiwer",
+    "pocketsphinx", "openai-whisper",
+)  # fmt: skip
 
 
 def environment() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Worker processes and the progress bar."""
+"""Worker processes, loky's on this machine or those of a dask cluster, and the progress bar."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from concurrent.futures.process import BrokenProcessPool
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from v2sbench.runtime.errors import UseError
+from v2sbench.runtime.errors import CheckError, UseError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+FEW = 8
+"""Items that are not worth starting workers for, which takes seconds."""
+WINDOW = 16
+"""Items a worker that are handed out together; two windows are under way, and no more results wait to be taken."""
+PARENT_DEATH_SIGNAL = 1
+"""Linux's PR_SET_PDEATHSIG."""
+CONNECT_SECONDS = 10
+"""How long a cluster's scheduler may take to answer."""
 
 
 def worker_count(n: int | None = None) -> int:
@@ -35,14 +45,6 @@ def worker_count(n: int | None = None) -> int:
     return n
 
 
-@overload
-def progress(
-    iterable: Iterable[T], *, total: int | None = None, desc: str | None = None, initial: int = 0, unit: str = "it"
-) -> tqdm[T]: ...
-@overload
-def progress(
-    iterable: None = None, *, total: int | None = None, desc: str | None = None, initial: int = 0, unit: str = "it"
-) -> tqdm[Any]: ...
 def progress(
     iterable: Iterable[Any] | None = None,
     *,
@@ -57,33 +59,39 @@ def progress(
     """
     from tqdm import tqdm
 
-    quiet = os.environ.get("V2S_QUIET") == "1"
-    interval = 0.5 if sys.stderr.isatty() else 15.0  # a log file gets a line now and then
     return tqdm(
-        iterable, total=total, desc=desc, initial=initial, disable=quiet, dynamic_ncols=True, mininterval=interval,
-        smoothing=0.05, unit=unit, unit_scale=unit == "B", unit_divisor=1024,
-    )  # fmt: skip
-
-
-FEW = 8
-"""Items that are not worth starting workers for, which takes seconds."""
-WINDOW = 16
-"""Items a worker that are handed out together; two windows are under way, and no more results wait to be taken."""
-PARENT_DEATH_SIGNAL = 1
-"""Linux's PR_SET_PDEATHSIG."""
-CONNECT_SECONDS = 10
-"""How long a cluster's scheduler may take to answer."""
+        iterable,
+        total=total,
+        desc=desc,
+        initial=initial,
+        disable=os.environ.get("V2S_QUIET") == "1",
+        dynamic_ncols=True,
+        mininterval=0.5 if sys.stderr.isatty() else 15.0,  # a log file gets a line now and then
+        smoothing=0.05,
+        unit=unit,
+        unit_scale=unit == "B",
+        unit_divisor=1024,
+    )
 
 
 def parallel(
-    function: Callable[[T], R], items: Iterable[T], *, jobs: int | None = None, desc: str | None = None,
-    cluster: str | None = None, total: int | None = None, done: int = 0,
-) -> Iterator[R]:  # fmt: skip
-    """Yield `function(item)` for each item, in order, from worker processes.
+    function: Callable[[T], R],
+    items: Iterable[T],
+    *,
+    jobs: int | None = None,
+    desc: str | None = None,
+    cluster: str | None = None,
+    total: int | None = None,
+    done: int = 0,
+    ordered: bool = True,
+) -> Generator[R]:
+    """Yield `function(item)` for each item from worker processes, in the order of the items where `ordered`.
 
     Items are read and results kept no further ahead than two windows, so memory does not grow with their number.
     joblib carries it: loky workers on one machine (each with its share of the threads, one where jobs = processors),
-    or those of a dask cluster. With one job it runs in this process. A worker's exception is raised here.
+    or those of a dask cluster. A worker may be an earlier call's, in another folder: give it absolute paths. With one
+    job, or few items, it runs in this process. What `function` raises is raised here; CheckError when a worker of this
+    machine was killed.
 
     cluster: address of a dask scheduler, ``tcp://host:8786``, by default `V2S_CLUSTER`; its workers see the same files
     at the same paths. `jobs` then has no say.
@@ -93,45 +101,44 @@ def parallel(
         if total is None and isinstance(items, Sized):
             total = len(items)
         with progress(total=total, initial=done, desc=desc) as bar:
-            for result in parallel(function, items, jobs=jobs, cluster=cluster):
+            for result in parallel(function, items, jobs=jobs, cluster=cluster, ordered=ordered):
                 bar.update()
                 yield result
         return
-    cluster = cluster or os.environ.get("V2S_CLUSTER") or None
-    count = 0 if cluster else worker_count(jobs)
-    todo = iter(items)
+    if cluster := cluster or os.environ.get("V2S_CLUSTER"):
+        with _dask(cluster) as workers:
+            yield from _windows(function, iter(items), workers, "dask", ordered)
+        return
+    count, todo = worker_count(jobs), iter(items)
     first = list(itertools.islice(todo, FEW + 1)) if count > 1 else []
-    if count and len(first) <= FEW:
+    if len(first) <= FEW:
         yield from map(function, itertools.chain(first, todo))
         return
-    if cluster:
-        with _dask(cluster) as workers:
-            yield from _windows(function, todo, workers, "dask")
-    else:
-        yield from _windows(_Leashed(function), itertools.chain(first, todo), count, "loky")
+    leashed = functools.partial(_leashed, function, os.getpid())
+    try:
+        yield from _windows(leashed, itertools.chain(first, todo), count, "loky", ordered)
+    except BrokenProcessPool:
+        raise CheckError(
+            "a worker was killed, perhaps for want of memory; what was done is kept: run again, with fewer --jobs"
+        ) from None
 
 
-class _Leashed(Generic[T, R]):
-    """A function for loky's workers, which from the first call on die with this process, also when it is killed."""
-
-    def __init__(self, function: Callable[[T], R]) -> None:
-        self.function, self.owner = function, os.getpid()
-
-    def __call__(self, item: T) -> R:
-        _die_with(self.owner)
-        return self.function(item)
+def _leashed(function: Callable[[T], R], owner: int, item: T) -> R:
+    """`function(item)` in a worker of loky's that from its first call on dies with its owner."""
+    _die_with(owner)
+    return function(item)
 
 
 @functools.cache
 def _die_with(owner: int) -> None:
-    """Have Linux end this process when the one that started it, `owner`, has ended; elsewhere it waits to be idle."""
+    """Have Linux end this process when the one that started it, `owner`, has ended, also when it is killed."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
         if os.getppid() != owner:  # it has ended already
             os._exit(1)
 
 
-def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backend: str) -> Iterator[R]:
+def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backend: str, ordered: bool) -> Generator[R]:
     """Two windows of items at a time are with the workers, so that none of them waits for a window's last item."""
     import joblib
 
@@ -140,7 +147,7 @@ def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backe
         while True:
             while len(running) < 2 and (window := list(itertools.islice(items, WINDOW * workers))):
                 with joblib.parallel_config(backend=backend, n_jobs=workers):  # dask's registers itself by this
-                    pool = joblib.Parallel(return_as="generator")
+                    pool = joblib.Parallel(return_as="generator" if ordered else "generator_unordered")
                 running.append(pool(joblib.delayed(function)(item) for item in window))
             if not running:
                 return
@@ -156,7 +163,7 @@ def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backe
 
 @contextlib.contextmanager
 def _dask(address: str) -> Iterator[int]:
-    """Make the cluster at an address joblib's; yields the number of its threads.  UseError when it is not to be had."""
+    """Make the cluster at an address joblib's; yields the number of its threads. UseError when it does not answer."""
     try:
         from distributed import Client
     except ImportError as error:

@@ -10,7 +10,6 @@ from typing import Any
 from v2sbench import runtime
 from v2sbench.audio import read_wav
 from v2sbench.runtime import UseError
-from v2sbench.runtime.pool import unordered
 from v2sbench.scoring.clip import SIDES, digest, for_ears, score_clip
 from v2sbench.scoring.folders import files_of, locate
 from v2sbench.scoring.metrics import DEFAULT
@@ -69,7 +68,7 @@ def score(
             todo = _longest_first((clip, found[clip], truth[clip]) for clip in chosen if not journal.knows(clip))
             with runtime.progress(total=len(todo), desc=f"score {system}") as bar:
                 tasks = (plan.task(*item, compare=doubt, store=transcripts) for item in todo)
-                with contextlib.closing(unordered(score_clip, tasks, jobs=jobs)) as results:
+                with contextlib.closing(runtime.parallel(score_clip, tasks, jobs=jobs, ordered=False)) as results:
                     for raw in results:
                         agreement.add(raw["clip"], raw.pop("profile", None), doubt and _same(raw))
                         _take(plan, raw, journal, heard)
