@@ -1,6 +1,6 @@
 """Options of the harness, and the one table that its tests share.
 
-    pytest benchmarks/ --split S [--variant V] [--system NAME=WAVDIR ...] [--accept [--why REASON]]
+    pytest benchmarks/ --split S [--variant V] [--system NAME=DIR ...] [--accept [--why REASON]]
 
 The first --system is the base: the table marks which variants and other systems differ from it significantly.
 
@@ -10,7 +10,6 @@ which command makes it. Scoring goes through the command line's own verb, so tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,15 +17,15 @@ from typing import Any, Protocol
 import pytest
 
 from benchmarks.machine import pytest_benchmark_update_machine_info, pytest_configure  # noqa: F401 - pytest looks here
-from v2sbench import cli, corpora
-from v2sbench.cli.parser import need_split
+from v2sbench import corpora
+from v2sbench.cli.options import AUDIO, need_split, systems_of
+from v2sbench.cli.score import score_split
 from v2sbench.nets.card_reading import list_cards
-from v2sbench.results.measured import MEASURED, group_of
+from v2sbench.results.measured import MEASURED
 from v2sbench.results.sheet import Table
 from v2sbench.results.tables import TABLES, console, write_tables
 from v2sbench.runtime import CheckError, UseError, choose
 
-AUDIO = Path("audio")
 WEIGHTS = Path("models/weights")
 TRUTH = "ground-truth"
 
@@ -61,8 +60,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--split", metavar="S", help="score, tabulate and check this split")
     group.addoption("--variant", metavar="V", action="append", default=[], help="this variant must be there")
     group.addoption(
-        "--system", metavar="NAME=WAVDIR", action="append", default=[],
-        help="score a system of your own: WAVDIR/<speaker>/<clip>.wav or WAVDIR/<clip>.wav; several in one table",
+        "--system", metavar="NAME=DIR", action="append", default=[],
+        help="score a system of your own: DIR/<speaker>/<clip>.wav or DIR/<clip>.wav; several in one table",
     )  # fmt: skip
     group.addoption("--accept", action="store_true", help="make the measured table the baseline instead of comparing")
     group.addoption("--why", metavar="REASON", default="no reason given", help="with --accept: stands in the baseline")
@@ -99,8 +98,7 @@ def plan(pytestconfig: pytest.Config) -> Plan:
 def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
     """Score what is missing or stale, write the split's table, and keep it for the summary."""
     try:
-        for command in commands(plan):
-            cli.run(command)
+        bring_up_to_date(plan)
         found = write_tables(plan.split, base=next(iter(plan.systems), None))
     except (UseError, CheckError) as error:
         pytest.fail(f"v2sbench: {error}", pytrace=False)
@@ -111,17 +109,18 @@ def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
 # ---------------------------------------------------------------- looking
 
 
-def commands(plan: Plan) -> list[list[str]]:
-    """The `v2sbench` commands that bring the stored scores up to date: those of every system whose audio is here.
+def bring_up_to_date(plan: Plan) -> None:
+    """Score every system whose audio is here; a clip whose score still holds is not scored again."""
+    made = systems_here(plan.split)
+    if made or plan.systems:
+        score_split(plan.split, made, plan.systems)
 
-    `score` keeps each line whose audio, protocol and recogniser are unchanged, so a fresh file costs a reading. The
-    ground truth comes first: the others are scored against it.
-    """
-    folder = AUDIO / plan.split
+
+def systems_here(split: str) -> list[str]:
+    """Systems whose audio is here. The ground truth comes first: the others are scored against it."""
+    folder = AUDIO / split
     made = [path.name for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
-    ordered = sorted(made, key=lambda system: (system != TRUTH, system))
-    own = [["score", "--split", plan.split, "--wavs", str(wavs), "--name", name] for name, wavs in plan.systems.items()]
-    return [["score", system, "--split", plan.split] for system in ordered] + own
+    return sorted(made, key=lambda system: (system != TRUTH, system))
 
 
 class Options(Protocol):
@@ -143,7 +142,7 @@ def checked(config: Options) -> Plan | None:
     plan = Plan(
         split=split,
         variants=tuple(config.getoption("--variant")),
-        systems=_systems(config.getoption("--system")),
+        systems=systems_of(config.getoption("--system"), split),
         accept=config.getoption("--accept"),
         why=config.getoption("--why"),
     )
@@ -164,29 +163,6 @@ def checked(config: Options) -> Plan | None:
                 f"{variant} has no weights for {split}; run: v2sbench train {variant} --split {split} && {todo}"
             )  # fmt: skip
     return plan
-
-
-def _systems(texts: Sequence[str]) -> dict[str, Path]:
-    """Every NAME=WAVDIR, in the order given; UseError when two have one name."""
-    found: dict[str, Path] = {}
-    for text in texts:
-        name, folder = _system(text)
-        if name in found:
-            raise UseError(f"--system {name!r} is given twice, {found[name]} and {folder}; give each a name of its own")
-        found[name] = folder
-    return found
-
-
-def _system(text: str) -> tuple[str, Path]:
-    """NAME=WAVDIR."""
-    name, equals, folder = text.partition("=")
-    if not equals or not name or "/" in name:
-        raise UseError(f"--system must be NAME=WAVDIR, not {text!r}")
-    if group_of(name) != "system" or name.startswith("v2a-"):
-        raise UseError(f"--system {name!r} is the name of a system of the suite; give yours another")
-    if not Path(folder).is_dir():
-        raise UseError(f"--system {name}: no folder {folder}")
-    return name, Path(folder)
 
 
 def _there(split: str, system: str) -> bool:

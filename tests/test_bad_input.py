@@ -14,7 +14,6 @@ from tests.imports import ROOT
 from tests.miniatures import fake
 from tests.small import SMALL, small_card
 from v2sbench import cli
-from v2sbench.audio import RATE, write_wav
 from v2sbench.corpora import split
 from v2sbench.nets.model import MelModel, save_weights
 from v2sbench.prepare.splits import write_split
@@ -131,19 +130,6 @@ def test_what_is_missing_or_unknown_is_named(line, said, project, capsys):
     before = files(project)
     assert said in fails(capsys, line)
     assert files(project) == before
-
-
-@pytest.mark.parametrize(
-    ("option", "said"),
-    [("--metrics stoy", "did you mean 'stoi'"), ("--protocol v2sbench", "did you mean 'v2sbench-1'"),
-     ("--asr grid-gramar", "did you mean 'grid-grammar'")],
-)  # fmt: skip
-def test_unknown_ways_of_scoring(option, said, tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    for folder in ("mine", "refs"):
-        write_wav(tmp_path / folder / "s1" / "bbaf2n.wav", np.zeros(RATE, np.float32), RATE)
-    assert said in fails(capsys, f"score --wavs mine --refs refs --grammar grid --out o.jsonl {option}")
-    assert files(tmp_path) == {"mine/s1/bbaf2n.wav", "refs/s1/bbaf2n.wav"}
 
 
 @pytest.mark.parametrize(

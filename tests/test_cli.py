@@ -1,11 +1,13 @@
-"""The command line: help, mistakes, exit codes. What the verbs call is tested with what they call."""
+"""The command line: help, mistakes, exit codes, terminals. What the verbs call is tested with what they call."""
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,35 +15,24 @@ import pytest
 from tests.imports import MODULES, ROOT
 from v2sbench import cli
 from v2sbench.audio import RATE, write_wav
-from v2sbench.cli.parser import REFERENCES, Parser, Verb
+from v2sbench.cli.extras import EXTRAS
 from v2sbench.runtime import CheckError, UseError
 
 
-def fails(capsys, *arguments: str, code: int = 2) -> str:
+def fails(capsys: pytest.CaptureFixture[str], line: str, code: int = 2) -> str:
     """Run, expect an exit code, and return the one line on stderr without its prefix."""
-    assert cli.main(arguments) == code
+    assert cli.main(shlex.split(line)) == code
     said = capsys.readouterr()
     assert said.err.startswith("v2sbench: ")
     assert said.err.count("\n") == 1
     return said.err.removeprefix("v2sbench: ").strip()
 
 
-def parse(line: str) -> None:
-    """Check a command line (without the program's name) against the parser of its verb."""
-    name, *arguments = shlex.split(line)
-    parser = Parser(prog=f"v2sbench {name}", allow_abbrev=False)
-    cli.VERBS[name].options(parser)
-    parser.check_options(arguments)
-    parser.parse_args(arguments)
-
-
-def raiser(error: BaseException) -> Verb:
-    """A verb that raises."""
-
-    def run(_args) -> None:
-        raise error
-
-    return Verb(summary="", examples=(), options=lambda parser: None, run=run)
+def type_in(line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run a line of bash in the project, in a process of its own."""
+    program = f"{shlex.quote(sys.executable)} -m v2sbench"
+    words = ["bash", "-c", line.replace("v2sbench", program)]
+    return subprocess.run(words, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, check=False)
 
 
 # ---------------------------------------------------------------- help
@@ -49,36 +40,44 @@ def raiser(error: BaseException) -> Verb:
 
 @pytest.mark.parametrize("verb", cli.VERBS)
 def test_help_shows_examples_that_parse(verb, capsys):
-    with pytest.raises(SystemExit) as left:
-        cli.main([verb, "--help"])
-    assert left.value.code == 0
+    assert cli.main([verb, "--help"]) == 0
     said = capsys.readouterr().out
-    assert cli.VERBS[verb].examples
-    for line in cli.VERBS[verb].examples:
-        assert f"  v2sbench {line}\n" in said
-        assert line.split()[0] == verb
-        parse(line)
+    examples = re.findall(r"^ +v2sbench (.+)$", said.split("Examples:")[1], re.MULTILINE)
+    assert examples
+    for line in examples:
+        name, *arguments = shlex.split(line)
+        assert name == verb
+        cli.VERBS[verb].make_context(verb, arguments)
+    for parameter in cli.VERBS[verb].params:
+        assert parameter.help, f"{verb}: nothing is said of {parameter.name}"
 
 
-def test_program_help_lists_every_verb(capsys):
-    with pytest.raises(SystemExit) as left:
-        cli.main(["--help"])
-    assert left.value.code == 0
+def test_help_of_the_program_lists_verbs_and_completion(capsys):
+    assert cli.main(["--help"]) == 0
     said = capsys.readouterr().out
-    assert all(f"  {verb} " in said for verb in cli.VERBS)
+    assert re.findall(r"^  (\w+)  +\S", said.split("Commands:")[1], re.MULTILINE) == list(cli.VERBS)
+    assert "bash_source" in said
 
 
 def test_version(capsys):
-    with pytest.raises(SystemExit):
-        cli.main(["--version"])
+    assert cli.main(["--version"]) == 0
     assert re.fullmatch(r"v2sbench \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_help_loads_nothing_heavy():
-    heavy = ("torch", "av", "cv2", "scipy", "joblib", "matplotlib", "ruamel", "tabulate")
+    heavy = ("torch", "av", "cv2", "scipy", "joblib", "matplotlib", "pandas", "tabulate")
     program = f"import sys, v2sbench.cli; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_verbs_and_options(shell):
+    # what bash, zsh and fish each hand over: the words and the place of the cursor, or the word under it
+    words = {"COMP_WORDS": "v2sbench table --sh", "COMP_CWORD": "--sh" if shell == "fish" else "2"}
+    done = type_in("v2sbench", _V2SBENCH_COMPLETE=f"{shell}_complete", **words)
+    assert b"--show" in done.stdout
+    assert b"_V2SBENCH_COMPLETE" in type_in("v2sbench", _V2SBENCH_COMPLETE=f"{shell}_source").stdout
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -94,42 +93,41 @@ def test_what_messages_tell_to_run_exists(module):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("", "which command?"),
-        ("scor x", "unknown command 'scor', did you mean 'score'?"),
-        ("--splt", "unknown option '--splt'"),
-        ("score --splt demo-seen", "unknown option '--splt', did you mean '--split'?"),
-        ("train v2a-mel-s-speaker-tuned", "required: --split"),
+        ("", "v2sbench --help"),
+        ("scor x", "'score'"),
+        ("--splt", "--splt"),
+        ("score --splt demo-seen", "Did you mean '--split'? See: v2sbench score --help"),
+        ("train v2a-mel-s-speaker-tuned", "--split"),
+        ("accept demo-seen", "--why"),
         ("list splts", "did you mean 'splits'?"),
         ("score --wavs a --refs b --out c --jobs many", "--jobs"),
-        ("prepare grit", "unknown corpus 'grit', did you mean 'grid'?"),
-        ("split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
-        ("train x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
-        ("synth x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
-        ("score x --split grid4-sen", "unknown split 'grid4-sen', did you mean 'grid4-seen'?"),
-        ("score --wavs a --refs nowhere", "nowhere"),
-        ("score", "--wavs or --system is needed"),
-        ("score --wavs a", "--refs is needed"),
-        ("score x", "needs --split"),
-        ("score --name a --refs b", "names the system of --wavs"),
-        ("score --system a --refs b", "must be NAME=DIR, not 'a'"),
-        ("score --system a= --refs b", "must be NAME=DIR, not 'a='"),
-        ("score x --wavs a --refs b --out c", "needs --split"),
-        ("score --wavs a --refs b --out c --texts d --grammar grid", "exclude each other"),
-        ("score --wavs a --refs no-folder --out c", "no folder no-folder"),
-        ("score --split grid4-seen", "name a SYSTEM, --wavs DIR or --system NAME=DIR"),
-        ("score --split grid4-seen --truth --wavs a", "--truth does not go with --split"),
-        ("score --split grid4-seen --system noise=a", "one of this project's own systems"),
-        ("score x --split grid4-seen --refs a", "does not go with --split"),
-        ("speak no.mp4 --model no.safetensors --out o.wav", "no file no.mp4"),
-        ("accept demo-seen", "required: --why"),
-        ("score --wavs noise --refs b --out c --asr none", "no folder b"),
-        ("train x --split grid4-seen", "run: v2sbench prepare grid && v2sbench split grid4-seen"),
+        ("prepare grit", "did you mean 'grid'?"),
+        ("split grid4-sen", "did you mean 'grid4-seen'?"),
         ("split grid4-seen", "run: v2sbench prepare grid"),
+        ("split grid4-seen --face --list l", "leave out --list"),
+        ("train x --split grid4-sen", "did you mean 'grid4-seen'?"),
+        ("train x --split grid4-seen", "run: v2sbench prepare grid && v2sbench split grid4-seen"),
+        ("synth x --split grid4-sen", "did you mean 'grid4-seen'?"),
+        ("speak no.mp4 --model no.safetensors --out o.wav", "no file no.mp4"),
+        ("speak a --model b --out c --voice d --face e", "--voice and --face exclude each other"),
+        ("fetch grid --parts ,", "names nothing"),
+        ("doctor --fast", "--fast needs a corpus"),
+        ("doctor grid --fast --deep", "--fast and --deep exclude each other"),
+        ("prepare speech-mix --roi haar", "takes no --roi"),
+        ("table x --show --out d", "give one of them"),
+        ("table x --quiet --show", "give --out DIR"),
+        ("table x --scores d", "exclude each other"),
+        ("table x --protocols --base b", "drop --base"),
+        ("report a b --out c", "--out is for one split"),
+        ("reported", "add"),
+        ("reported check --value 1", "goes with `reported add`"),
+        ("reported add --split grid4-seen", "needs --method, --metric"),
+        ("sweep", "which sweep?"),
     ],
 )
 def test_a_mistake_is_one_line(line, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert said in fails(capsys, *shlex.split(line))
+    assert said in fails(capsys, line)
     assert not list(tmp_path.iterdir())
 
 
@@ -139,25 +137,8 @@ def test_a_corpus_that_is_missing_or_empty(content, capsys, tmp_path, monkeypatc
     monkeypatch.setenv("V2S_DATA", str(tmp_path / "corpora"))
     if content is not None:
         (tmp_path / "corpora" / "grid").mkdir(parents=True)
-    said = fails(capsys, "prepare", "grid")
-    assert ("no folder" if content is None else "is empty") in said
+    assert ("no folder" if content is None else "is empty") in fails(capsys, "prepare grid")
     assert not (tmp_path / "clips").exists()
-
-
-def test_texts_name_their_bad_line(capsys, tmp_path):
-    (tmp_path / "refs").mkdir()
-    write_wav(tmp_path / "refs" / "a.wav", np.zeros(960, np.float32), RATE)
-    (tmp_path / "texts.tsv").write_text("a\tone two\nno tab here\n", encoding="utf-8")
-    said = fails(capsys, "score", "--wavs", str(tmp_path), "--refs", str(tmp_path / "refs"), "--texts",
-                 str(tmp_path / "texts.tsv"), "--out", str(tmp_path / "out.jsonl"))  # fmt: skip
-    assert "texts.tsv:2: not `clip<TAB>text`" in said
-
-
-def test_a_name_that_is_no_grid_sentence(capsys, tmp_path):
-    write_wav(tmp_path / "refs" / "holiday.wav", np.zeros(960, np.float32), RATE)
-    said = fails(capsys, "score", "--wavs", str(tmp_path), "--refs", str(tmp_path / "refs"), "--grammar", "grid",
-                 "--out", str(tmp_path / "out.jsonl"))  # fmt: skip
-    assert "holiday" in said
 
 
 # ---------------------------------------------------------------- exit codes
@@ -171,23 +152,24 @@ def test_a_name_that_is_no_grid_sentence(capsys, tmp_path):
         (KeyboardInterrupt(), 130, "interrupted"),
         (PermissionError(13, "Permission denied", "file"), 2, "Permission denied: file"),
         (OSError(28, "No space left on device"), 2, "No space left on device"),
+        (ModuleNotFoundError("no", name="torch.nn"), 2, "pip install 'v2sbench[train]'"),
+        (ModuleNotFoundError("no", name="dask"), 2, "pip install 'v2sbench[cluster]'"),
     ],
 )
 def test_exit_codes(error, code, said, capsys, monkeypatch):
-    monkeypatch.setitem(cli.VERBS, "list", raiser(error))
-    assert fails(capsys, "list", code=code) == said
+    monkeypatch.setattr(cli.VERBS["list"], "callback", lambda kind: raises(error))
+    assert said in fails(capsys, "list models", code)
 
 
-def test_a_failed_check_lists_what_it_found(capsys, monkeypatch):
-    monkeypatch.setitem(cli.VERBS, "list", raiser(CheckError("2 moved\n  a\n  b")))
-    assert cli.main(["list"]) == 1
-    assert capsys.readouterr().err == "v2sbench: 2 moved\n  a\n  b\n"
+def raises(error: BaseException) -> None:
+    raise error
 
 
-def test_a_bug_is_not_hidden(monkeypatch):
-    monkeypatch.setitem(cli.VERBS, "list", raiser(ZeroDivisionError()))
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["list"])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), ModuleNotFoundError("no", name="v2sbench.nowhere")])
+def test_a_bug_is_not_hidden(error, monkeypatch):
+    monkeypatch.setattr(cli.VERBS["list"], "callback", lambda kind: raises(error))
+    with pytest.raises(type(error)):
+        cli.main(["list", "models"])
 
 
 def test_debug_shows_the_traceback(monkeypatch):
@@ -196,11 +178,27 @@ def test_debug_shows_the_traceback(monkeypatch):
         cli.main(["scor"])
 
 
-def test_a_closed_pipe_is_quiet():
-    for reader in ("true", "head -n 1"):  # closed before the first line, and after it
-        line = f"{shlex.quote(sys.executable)} -m v2sbench list models | {reader}"
-        done = subprocess.run(["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.stderr == ""
+def test_every_extra_that_messages_name_is_one_of_the_package():
+    import tomllib
+
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(EXTRAS) <= set(extras)
+
+
+# ---------------------------------------------------------------- terminals
+
+
+@pytest.mark.parametrize("reader", ["true", "head -n 1"])
+def test_a_closed_pipe_is_quiet(reader):
+    assert type_in(f"v2sbench list metrics | {reader}").stderr == b""
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
+def test_a_terminal_without_the_character_shows_another(encoding):
+    done = type_in("v2sbench list metrics; v2sbench train ÿ▲ --split grid1-seen", PYTHONIOENCODING=encoding)
+    assert b"Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stdout.count(b"\n") > 5
 
 
 # ---------------------------------------------------------------- verbs
@@ -216,38 +214,15 @@ def test_list(kind, capsys, monkeypatch):
 def test_scan_counts_the_files_of_a_corpus(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("V2S_DATA", str(tmp_path / "corpora"))
-    folder = tmp_path / "corpora" / "grid" / "s1"
-    folder.mkdir(parents=True)
-    (folder / "bbaf2n.mpg").write_bytes(b"12345")
+    film = tmp_path / "corpora" / "grid" / "s1" / "bbaf2n.mpg"
+    film.parent.mkdir(parents=True)
     found = set()
     for size in (5, 6):
-        (folder / "bbaf2n.mpg").write_bytes(b"1" * size)
+        film.write_bytes(b"1" * size)
         assert cli.main(["prepare", "grid", "--scan"]) == 0
-        found.add((tmp_path / "clips" / "grid.scan.tsv").read_text(encoding="utf-8"))
+        found.add(Path("clips/grid.scan.tsv").read_text(encoding="utf-8"))
     assert len(found) == 2
     assert all(text.startswith("files\tdigest\n1\t") for text in found)
-    assert "1 files" in capsys.readouterr().out
-
-
-def test_reference_systems_are_those_of_synthesis():
-    from v2sbench.synthesis.synth import REFERENCES as MADE
-
-    assert set(REFERENCES) == set(MADE)
-
-
-@pytest.mark.parametrize("name", ["noise", "v2a-mine", "a b", "..", "x/y"])
-def test_in_a_split_a_system_needs_a_name_of_its_own(name, tmp_path, capsys):
-    said = fails(capsys, "score", "--split", "demo-seen", "--wavs", str(tmp_path), "--name", name)
-    assert "give --name NAME" in said
-
-
-@pytest.mark.parametrize("name", ["a b", "..", "x/y"])
-def test_a_name_is_a_file_name(name, tmp_path, capsys):
-    for folder in ("mine", "refs"):
-        write_wav(tmp_path / folder / "a.wav", np.zeros(960, np.float32), RATE)
-    said = fails(capsys, "score", "--wavs", str(tmp_path / "mine"), "--refs", str(tmp_path / "refs"), "--name", name,
-                 "--out", str(tmp_path / "o.jsonl"))  # fmt: skip
-    assert "give --name NAME" in said
 
 
 def test_score_two_folders(tmp_path, capsys):
@@ -257,11 +232,10 @@ def test_score_two_folders(tmp_path, capsys):
         write_wav(tmp_path / "refs" / f"{name}.wav", wave, RATE)
         write_wav(tmp_path / "mine" / f"{name}.wav", wave, RATE)
     out = tmp_path / "mine.jsonl"
-    line = ["score", "--wavs", str(tmp_path / "mine"), "--refs", str(tmp_path / "refs"), "--metrics", "stoi",
-            "--asr", "none", "--jobs", "1", "--out", str(out)]  # fmt: skip
-    assert cli.main(line) == 0
+    line = f"score --wavs {tmp_path}/mine --refs {tmp_path}/refs --metrics stoi --asr none --jobs 1"
+    assert cli.main([*line.split(), "--out", str(out)]) == 0
     lines = out.read_text(encoding="utf-8")
     assert len(lines.splitlines()) == 2
     assert "mine" in capsys.readouterr().out
-    assert cli.main(line[:-2]) == 0
+    assert cli.main(line.split()) == 0
     assert capsys.readouterr().out == lines

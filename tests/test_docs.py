@@ -5,7 +5,6 @@ What can be run in seconds is run, by tests/test_docs_run.py.
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import re
@@ -14,7 +13,9 @@ import sys
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import click
 import pytest
 
 from tests.documents import (
@@ -37,13 +38,12 @@ from tests.documents import (
 )
 from tests.imports import MODULES, ROOT
 from v2sbench import cli
-from v2sbench.cli.lists import LISTS
-from v2sbench.cli.parser import REFERENCES, Parser
+from v2sbench.cli.corpora import LISTS
 from v2sbench.corpora import discover, splits
 from v2sbench.nets.card_reading import list_cards
 from v2sbench.prepare.mouths import PROVIDERS
 from v2sbench.results.published import read_sources
-from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import REFERENCES
 from v2sbench.scoring.metrics import METRICS, PROTOCOLS
 from v2sbench.scoring.recognisers import recogniser, recognisers
 
@@ -79,25 +79,22 @@ def fault(words: tuple[str, ...]) -> str:
     verb, *arguments = words
     if verb not in cli.VERBS:
         return f"no verb {verb}"
-    parser = Parser(prog=f"v2sbench {verb}", allow_abbrev=False)
-    cli.VERBS[verb].options(parser)
-    numbers = {name for action in parser._actions if action.type is int for name in action.option_strings}
+    numbers = {name for option in cli.VERBS[verb].params if option.type is click.INT for name in option.opts}
     for place, word in enumerate(arguments[1:], start=1):
         if arguments[place - 1] in numbers and PLACEHOLDER.fullmatch(word):
             arguments[place] = "1"
     try:
-        parser.check_options(arguments)
-        given = parser.parse_args(arguments)
-    except UseError as error:
-        return str(error)
+        given = cli.VERBS[verb].make_context(verb, arguments).params
+    except click.UsageError as error:
+        return error.format_message()
     return next(unknown(verb, given), "")
 
 
-def unknown(verb: str, given: argparse.Namespace):
+def unknown(verb: str, given: dict[str, Any]):
     """What is named and does not exist."""
-    for attribute, value in vars(given).items():
+    for attribute, value in given.items():
         names = known().get((verb, attribute))
-        values = value if isinstance(value, list) else str(value).split(",") if value is not None else []
+        values = value if isinstance(value, tuple) else str(value).split(",") if value is not None else []
         for name in values:
             if (
                 names
@@ -106,7 +103,7 @@ def unknown(verb: str, given: argparse.Namespace):
                 and not name.startswith("copy-")
             ):
                 yield f"{attribute}: no {name}"
-    if isinstance(asr := getattr(given, "asr", None), str) and asr != "none" and not PLACEHOLDER.fullmatch(asr):
+    if isinstance(asr := given.get("asr"), str) and asr != "none" and not PLACEHOLDER.fullmatch(asr):
         recogniser(asr.split(":")[0])
 
 
@@ -134,12 +131,12 @@ def test_what_is_told_to_run_parses_and_names_what_there_is(command):
     ("line", "said"),
     [
         ("scor --split S", "no verb scor"),
-        ("score --splt S", "unknown option"),
+        ("score --splt S", "No such option"),
         ("score --split grid5-seen --wavs a", "no grid5-seen"),
         ("train v2a-mel-s-speaker-frosty --split S", "no v2a-mel-s-speaker-frosty"),
         ("table S --columns stoi,stoj", "no stoj"),
         ("prepare grit", "no grit"),
-        ("prepare grid --jobs many", "invalid int"),
+        ("prepare grid --jobs many", "not a valid integer"),
         ("prepare grid --jobs N", ""),
         ("synth copy-hifigan --split grid4-seen", ""),
     ],

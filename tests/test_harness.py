@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.conftest import checked, commands
+from benchmarks.conftest import checked, systems_here
 from tests import fake_scores
 from v2sbench.results.baseline import read_baseline
 from v2sbench.runtime import UseError
@@ -102,12 +102,12 @@ def test_whoever_names_a_variant_needs_no_other(tree: Path) -> None:
             ["--split", SPLIT, "--variant", "v2a-mel-m-speaker-tuned"],
             f"v2a-mel-m-speaker-tuned has no weights for {SPLIT}; run: v2sbench train",
         ),
-        (["--split", SPLIT, "--system", "mine"], "must be NAME=WAVDIR, not 'mine'"),
-        (["--split", SPLIT, "--system", "noise=results"], "name of a system of the suite"),
+        (["--split", SPLIT, "--system", "mine"], "takes NAME=DIR, not 'mine'"),
+        (["--split", SPLIT, "--system", "noise=results"], "one of this project's own systems"),
         (["--split", SPLIT, "--system", "mine=nowhere"], "no folder nowhere"),
         (
             ["--split", SPLIT, "--system", "mine=results", "--system", "mine=benchmarks"],
-            "--system 'mine' is given twice, results and benchmarks",
+            "two systems are called 'mine'",
         ),
         (["--split", SPLIT, "--system", "mine=results"], f"v2sbench synth ground-truth --split {SPLIT}"),
         (["--split", "grid4-seen"], "v2sbench split grid4-seen"),
@@ -130,7 +130,9 @@ def test_several_systems_are_compared_with_the_first(tree: Path) -> None:
         fake_scores.write(folder, name, fake_scores.scores(level, 40, seed), vocoder="")
         (tree / f"{name}-wavs").mkdir()
     (tree / "audio" / SPLIT / "ground-truth").mkdir(parents=True)
-    (tree / "plugin.py").write_text("import benchmarks.conftest as it\nit.commands = lambda plan: []\n", "utf-8")
+    (tree / "plugin.py").write_text(
+        "import benchmarks.conftest as it\nit.bring_up_to_date = lambda plan: None\n", "utf-8"
+    )
     ask = ["-p", "plugin", "--split", SPLIT, "--system", "ours=ours-wavs", "--system", "mine=mine-wavs"]
     done = harness(tree, *ask, "--accept", "--why", "two of our own")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -160,11 +162,8 @@ def test_what_is_there_is_scored_the_truth_first(tree: Path, monkeypatch: pytest
     plan = checked(Options(["--split", SPLIT, "--system", "mine=my-wavs", "--variant", "v2a-mel-s-speaker-tuned"]))
     assert plan is not None
     assert not plan.whole
-    assert commands(plan) == [
-        ["score", "ground-truth", "--split", SPLIT],
-        ["score", "griffin-lim", "--split", SPLIT],
-        ["score", "--split", SPLIT, "--wavs", "my-wavs", "--name", "mine"],
-    ]
+    assert systems_here(SPLIT) == ["ground-truth", "griffin-lim"]
+    assert plan.systems == {"mine": Path("my-wavs")}
 
 
 def test_without_a_split_only_the_self_checks_run(tree: Path) -> None:

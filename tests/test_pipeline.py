@@ -17,7 +17,6 @@ import pytest
 
 from docs.structure import arrows
 from v2sbench import cli
-from v2sbench.cli.parser import Parser
 from v2sbench.corpora import corpus, split
 from v2sbench.nets.card_reading import card_chain, list_cards, load_card, load_params
 from v2sbench.runtime import read_yaml
@@ -101,10 +100,7 @@ def test_deps_are_the_code_that_runs(profile):
 def test_commands_are_well_formed(profile):
     for stage in stages(profile).values():
         for verb, *arguments in commands(stage):
-            parser = Parser(allow_abbrev=False)
-            cli.VERBS[verb].options(parser)
-            parser.check_options(arguments)
-            parser.parse_args(arguments)
+            cli.VERBS[verb].make_context(verb, list(arguments))
 
 
 @pytest.mark.parametrize("profile", PROFILES)

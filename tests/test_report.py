@@ -266,26 +266,23 @@ def test_a_users_own_audio_is_a_row_and_a_player_by_one_command(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clips = small_report(project)
-    asked: list[list[str]] = []
 
-    def scored(arguments: list[str]) -> int:
-        asked.append(arguments)
+    def scored(split: str, own: dict[str, Path]) -> None:
+        assert (split, own) == ("toy", {"mine": Path("wavs")})
         for name in ("jsonl", "meta.json"):
             made = Path("results/measured/toy") / f"noise.{name}"
             (made.parent / f"mine.{name}").write_text(made.read_text().replace('"noise"', '"mine"'))
-        return 0
 
     for clip in clips:
         write_wav(project / "wavs" / f"{clip}.wav", np.zeros(9600, np.float32) + 0.1, 16_000)
-    monkeypatch.setattr(cli, "run", scored)
-    cli.VERBS["report"].run(cli._parser("report").parse_args(["toy", "--system", "mine=wavs", "--clips", "1"]))
-    assert asked == [["score", "--split", "toy", "--wavs", "wavs", "--name", "mine"]]
+    monkeypatch.setattr("v2sbench.cli.score.score_split", scored)
+    cli.run(["report", "toy", "--system", "mine=wavs", "--clips", "1"])
     assert "report: results/reports/toy.html" in capsys.readouterr().out
     data = exhibits_of(Path("results/reports/toy.html").read_text(encoding="utf-8"))
     assert len(data["clips"]) == 1
     assert data["clips"][0]["samples"]["mine"]["seconds"] == pytest.approx(0.6)
     with pytest.raises(UseError, match="--system takes NAME=DIR, not 'mine'"):
-        cli.VERBS["report"].run(cli._parser("report").parse_args(["toy", "--system", "mine"]))
+        cli.run(["report", "toy", "--system", "mine"])
 
 
 # ---------------------------------------------------------------- for other programs

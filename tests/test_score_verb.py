@@ -10,8 +10,8 @@ import pytest
 from tests.voices import folders, noisy, voice
 from v2sbench import cli
 from v2sbench.audio import write_wav
-from v2sbench.cli import scores
-from v2sbench.cli.parser import AUDIO, MEASURED, TRUTH
+from v2sbench.cli.options import AUDIO, MEASURED
+from v2sbench.runtime.systems import GROUND_TRUTH
 from v2sbench.scoring.metrics import PROTOCOLS
 from v2sbench.scoring.scores import read_scores
 
@@ -98,7 +98,7 @@ def test_missing_clips_are_listed_and_counted(two, capsys):
 def test_the_references_as_a_system_of_their_own(two, capsys):
     pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
     said(capsys, "score --wavs a --refs refs --grammar grid --metrics wer --truth --out o")
-    assert {path.name for path in (two / "o").glob("*.jsonl")} == {"a.jsonl", f"{TRUTH}.jsonl"}
+    assert {path.name for path in (two / "o").glob("*.jsonl")} == {"a.jsonl", f"{GROUND_TRUTH}.jsonl"}
 
 
 # ---------------------------------------------------------------- doubts
@@ -159,9 +159,10 @@ def test_transcripts_are_kept_where_v2s_cache_says(two, capsys, monkeypatch):
 
 
 def test_outside_a_project_nothing_is_left_behind(two, capsys):
-    assert scores._transcripts() is None
-    (two / "params.yaml").write_text("")
-    assert scores._transcripts() == scores.TRANSCRIPTS
+    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
+    before = sorted(two.rglob("*"))
+    said(capsys, "score --wavs a --refs refs --grammar grid --metrics wer")
+    assert sorted(two.rglob("*")) == before
 
 
 # ---------------------------------------------------------------- with a split
@@ -176,7 +177,7 @@ def test_own_systems_of_a_split(project, capsys, monkeypatch):
     clips = [row.id for row in read_split(project / "splits" / name).rows if row.subset == "test"]
     for index, clip in enumerate(clips):
         wave = voice(1.0, index, 16_000)
-        write_wav(project / AUDIO / name / TRUTH / f"{clip}.wav", wave, 16_000)
+        write_wav(project / AUDIO / name / GROUND_TRUTH / f"{clip}.wav", wave, 16_000)
         for system, snr in (("mine", 20), ("theirs", 5)):
             write_wav(project / system / f"{clip}.wav", noisy(wave, snr, index), 16_000)
     line = f"score --split {name} --system mine=mine --system theirs=theirs --asr none --metrics stoi"
@@ -192,17 +193,40 @@ def test_own_systems_of_a_split(project, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("line", "says"),
     [
+        ("", "--wavs or --system is needed"),
+        ("--wavs a", "--refs is needed"),
+        ("x", "needs --split"),
+        ("--name a --refs refs", "names the system of --wavs"),
+        ("--system a --refs refs", "takes NAME=DIR, not 'a'"),
+        ("--system a= --refs refs", "takes NAME=DIR, not 'a='"),
         ("--system a=a --system a=b --refs refs", "two systems are called 'a'"),
         ("--wavs a --system a=b --refs refs", "two systems are called 'a'"),
+        ("--system ground-truth=a --refs refs --truth", "two systems are called 'ground-truth'"),
         ("--system a=nowhere --refs refs", "no folder nowhere"),
+        ("--wavs a --refs nowhere", "no folder nowhere"),
+        ("--wavs a --refs refs --name x/y", "cannot name a system"),
+        ("--wavs a --refs refs --name ..", "cannot name a system"),
+        ("--split grid4-seen", "name a SYSTEM, --wavs DIR or --system NAME=DIR"),
+        ("--split grid4-sen x", "did you mean 'grid4-seen'"),
+        ("--split grid4-seen --truth --wavs a", "--truth does not go with --split"),
+        ("--split grid4-seen --system noise=a", "one of this project's own systems"),
+        ("--split grid4-seen --wavs a --name v2a-mine", "one of this project's own systems"),
         ("--system a=a --system b=b --refs refs --out a/s1/bbaf2n.wav", "must be a folder"),
         ("--wavs a --refs refs --protocol v2sbench-1,svts", "did you mean 'svts-2022'"),
+        ("--wavs a --refs refs --protocol ,", "names nothing"),
         ("--wavs a --refs refs --metrics wer", "wer needs texts"),
+        ("--wavs a --refs refs --metrics stoy", "did you mean 'stoi'"),
+        ("--wavs a --refs refs --grammar grid --asr grid-gramar", "did you mean 'grid-grammar'"),
+        ("--wavs a --refs refs --texts texts.tsv --grammar grid", "exclude each other"),
         ("--wavs a --refs refs --asr words-grammar --texts texts.tsv", "'bin blue' is none"),
+        ("--wavs a --refs refs --texts bad.tsv", "bad.tsv:2: not `clip<TAB>text`"),
+        ("--wavs a --refs b2 --grammar grid", "holiday"),
     ],
 )
 def test_wrong_use(two, capsys, line, says):
     (two / "texts.tsv").write_text("s1/bbaf2n\tbin blue\n")
+    (two / "bad.tsv").write_text("a\tone two\nno tab here\n")
+    write_wav(two / "b2" / "holiday.wav", voice(1.0, 0, 16_000), 16_000)
     before = sorted(two.rglob("*"))
     assert says in fails(capsys, f"score {line}")
     assert sorted(two.rglob("*")) == before

@@ -1,0 +1,311 @@
+"""The verb that scores: this suite's systems and any other's, one or several, under one protocol or under each.
+
+options -> Task (whose audio, against which references, on which clips) -> v2sbench.scoring, once a system and protocol
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from v2sbench.cli.options import (
+    AUDIO,
+    FILE,
+    MEASURED,
+    add_system,
+    exclusive,
+    jobs_option,
+    names_in,
+    need_split,
+    read_facts,
+    systems_of,
+    verb,
+)
+from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import GROUND_TRUTH, REFERENCES
+
+if TYPE_CHECKING:
+    from v2sbench.scoring import Summary
+
+
+TRANSCRIPTS = Path("results/transcripts.sqlite")
+"""What recognisers heard in this project. It changes no number, so it is no output of a stage."""
+WORSE = 20.0
+"""Points of WER by which references may be understood worse than predictions before a warning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What to score."""
+
+    systems: Mapping[str, Path]
+    """Name -> folder of predictions."""
+    refs: Path
+    clips: Sequence[str]
+    texts: Mapping[str, str] | None
+    """Clip -> sentence; None when there are no texts."""
+    facts: Mapping[str, str]
+    """What else a table should say of every system: the coverage."""
+    split: str | None = None
+
+
+@verb(
+    "audio -> PESQ, STOI, ESTOI, WER of every clip; any systems', with or without a split",
+    "score v2a-mel-s-speaker-tuned --split demo-seen",
+    "score --split grid4-seen --wavs my-system/",
+    "score --split grid4-seen --system mine=a/ --system theirs=b/",
+    "score --split grid4-seen --system mine=a/ --protocol all",
+    "score --wavs mine/ --refs truth/ --grammar grid --truth --out scores/",
+)
+@click.argument("made", nargs=-1, metavar="[SYSTEM]...", help="Systems whose audio `synth` made; needs --split.")
+@click.option("--split", metavar="S", help="Take clips, references and texts from this split.")
+@click.option(
+    "--wavs",
+    type=FILE,
+    metavar="DIR",
+    help="Any system's audio: DIR/<speaker>/<clip>.wav (or .flac) or DIR/<clip>.wav.",
+)
+@click.option("--name", metavar="NAME", help="What to call the system of --wavs (default: its folder's name).")
+@click.option(
+    "--system", "systems", metavar="NAME=DIR", multiple=True, help="--wavs and --name in one; may be repeated."
+)
+@click.option("--refs", type=FILE, metavar="DIR", help="References for --wavs without a split.")
+@click.option("--texts", type=FILE, metavar="FILE", help="`clip<TAB>text` lines, for the WER without a split.")
+@click.option("--grammar", type=click.Choice(["grid"]), help="Read the texts from GRID file names instead.")
+@click.option("--truth", is_flag=True, help="Without a split: score the references too, as a ceiling.")
+@click.option(
+    "--out",
+    type=FILE,
+    metavar="FILE",
+    help="Default: results/measured/S/SYSTEM.jsonl; without a split, the terminal. A folder for several.",
+)
+@click.option("--protocol", metavar="P", help="Or P,P or `all` to see the spread (default: that of params.yaml).")
+@click.option("--asr", metavar="A", help="Recogniser, or `none` (default: that of params.yaml).")
+@click.option("--metrics", metavar="M,M", help="Only these (default: all of the protocol).")
+@jobs_option
+def score(
+    made: tuple[str, ...],
+    split: str | None,
+    wavs: Path | None,
+    name: str | None,
+    systems: tuple[str, ...],
+    refs: Path | None,
+    texts: Path | None,
+    grammar: str | None,
+    truth: bool,
+    **how: Any,
+) -> None:
+    """Wavs and references -> one JSON line a clip, for each system and protocol."""
+    if name and not wavs:
+        raise UseError(f"--name {name} names the system of --wavs, which is not given")
+    if split:
+        for option, value in {"refs": refs, "texts": texts, "grammar": grammar, "truth": truth}.items():
+            if value:
+                raise UseError(f"--{option} does not go with --split: the split has its own")
+    elif made:
+        raise UseError(f"a SYSTEM ({made[0]!r}) needs --split; without one, give --name to name --wavs")
+    own: dict[str, Path] = {}
+    if wavs:
+        add_system(own, name or wavs.resolve().name, wavs, split)
+    for other, folder in systems_of(systems, split).items():
+        add_system(own, other, folder, split)
+    if split:
+        score_split(split, made, own, **how)
+    else:
+        exclusive(texts=texts, grammar=grammar)
+        _score(_from_folders(own, refs, texts, grammar, truth), **how)
+
+
+def score_split(split: str, made: Sequence[str] = (), own: Mapping[str, Path] | None = None, **how: Any) -> None:
+    """Score systems of a split into results/measured/SPLIT; a clip whose score still holds is not scored again.
+
+    made: systems whose audio `synth` made. own: users' systems, name -> folder. how: as the options of `_score`.
+    """
+    own = own or {}
+    if not (made or own):
+        raise UseError("with --split, name a SYSTEM, --wavs DIR or --system NAME=DIR; see: v2sbench score --help")
+    folder = need_split(split)
+    systems = {name: AUDIO / split / name for name in made}
+    for name, wavs in {GROUND_TRUTH: AUDIO / split / GROUND_TRUTH, **systems}.items():
+        if not wavs.is_dir():
+            raise UseError(f"no folder {wavs} with the audio of {name}; run: v2sbench synth {name} --split {split}")
+    from v2sbench.clips.splits import read_split
+
+    table = read_split(folder)
+    rows = [row for row in table.rows if row.subset == "test"]
+    if not rows:
+        raise UseError(f"split {split} has no test clips here; it can only be trained on")
+    task = Task(
+        systems={**systems, **own},
+        refs=AUDIO / split / GROUND_TRUTH,
+        clips=[row.id for row in rows],
+        texts={row.id: row.text for row in rows if row.text} or None,
+        facts={"coverage": table.coverage_label},
+        split=split,
+    )
+    _score(task, **how)
+
+
+def _from_folders(
+    own: Mapping[str, Path], refs: Path | None, texts: Path | None, grammar: str | None, truth: bool
+) -> Task:
+    """A task without a split: folders against a folder."""
+    if not own:
+        raise UseError("without --split, --wavs or --system is needed; see: v2sbench score --help")
+    if refs is None:
+        raise UseError("without --split, --refs is needed; see: v2sbench score --help")
+    from v2sbench.scoring.folders import clips_of
+
+    clips = clips_of(refs)
+    sentences = _texts(texts) if texts else _grid_texts(clips) if grammar else None
+    if truth and GROUND_TRUTH in own:
+        raise UseError(f"two systems are called {GROUND_TRUTH!r}; give yours another name by --system NAME=DIR")
+    systems = {GROUND_TRUTH: refs, **own} if truth else own
+    return Task(systems=systems, refs=refs, clips=clips, texts=sentences, facts={})
+
+
+def _texts(path: Path) -> dict[str, str]:
+    """Read `clip<TAB>text` lines; UseError names a line that is malformed."""
+    texts: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        clip, tab, text = line.partition("\t")
+        if not tab or not clip or not text.strip():
+            raise UseError(f"{path}:{number}: not `clip<TAB>text`: {line[:60]!r}")
+        texts[clip] = text.strip().lower()
+    return texts
+
+
+def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
+    """The sentences that GRID file names spell."""
+    from v2sbench.corpora.grid_grammar import text_of
+
+    return {clip: text_of(clip.rsplit("/", 1)[-1]) for clip in clips}
+
+
+def _score(
+    task: Task,
+    out: Path | None = None,
+    protocol: str | None = None,
+    asr: str | None = None,
+    metrics: str | None = None,
+    jobs: int | None = None,
+) -> None:
+    """Score every system of a task under every protocol, and print what came out. The options are those of the verb."""
+    protocols, recogniser = _rules(protocol, asr)
+    several = len(task.systems) * len(protocols) > 1
+    if out and several and out.exists() and not out.is_dir():
+        raise UseError(f"--out {out} must be a folder, since several systems or protocols are scored")
+    from v2sbench.scoring import score
+
+    found: list[Summary] = []
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        transcripts = _transcripts() or (scratch / "transcripts.sqlite" if several else None)
+        for system, wavs in task.systems.items():
+            for name in protocols:
+                place = _place(task.split, out, system, name if len(protocols) > 1 else "", several)
+                lines = place or scratch / f"{system}.{name}.jsonl"
+                result = score(
+                    wavs,
+                    task.refs,
+                    task.clips,
+                    task.texts,
+                    lines,
+                    protocol=name,
+                    asr=recogniser,
+                    jobs=jobs,
+                    system=system,
+                    metrics=metrics.split(",") if metrics else None,
+                    facts={**task.facts, **read_facts(wavs)},
+                    transcripts=transcripts,
+                    known=[MEASURED / task.split / f"{system}.jsonl"] if task.split else [],
+                    doubt=system not in REFERENCES and name == protocols[0],
+                )
+                found.append(result)
+                if place is None and not several:
+                    sys.stdout.write(lines.read_text(encoding="utf-8"))
+                    _warn(result.warnings)
+                else:
+                    print(result if place else str(result).partition(": ")[2])
+    _warn(_doubts(task.refs, found))
+    if several:
+        _print_spread(found)
+
+
+def _rules(protocol: str | None, asr: str | None) -> tuple[list[str], str | None]:
+    """Protocols and recogniser (None: no recogniser), as asked for, else of params.yaml, else the demo's."""
+    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.scoring.metrics import DEFAULT, PROTOCOLS
+    from v2sbench.scoring.metrics import protocol as rules_of
+
+    params = load_params() if PARAMS.exists() else None
+    protocol = protocol or (params.protocol if params else DEFAULT)
+    asr = asr or (params.asr if params else "grid-grammar")
+    names = list(PROTOCOLS) if protocol == "all" else list(names_in(protocol))
+    for name in names:  # a wrong name ends the run before anything is scored
+        rules_of(name)
+    return names, None if asr == "none" else asr
+
+
+def _place(split: str | None, out: Path | None, system: str, protocol: str, several: bool) -> Path | None:
+    """Where the lines of a system go; None for nowhere. protocol: empty when there is only one."""
+    name = f"{system}.{protocol}.jsonl" if protocol else f"{system}.jsonl"
+    if out is not None:
+        return out / name if several else out
+    if split:
+        return MEASURED / split / "protocols" / name if protocol else MEASURED / split / name
+    return None
+
+
+def _transcripts() -> Path | None:
+    """The file of transcripts: in $V2S_CACHE, else in the project; None outside a project."""
+    from v2sbench.nets.card_reading import PARAMS
+
+    if folder := os.environ.get("V2S_CACHE"):
+        return Path(folder) / TRANSCRIPTS.name
+    return TRANSCRIPTS if PARAMS.exists() else None
+
+
+def _warn(sentences: Iterator[str] | Sequence[str]) -> None:
+    for sentence in sentences:
+        print(f"v2sbench: warning: {sentence}", file=sys.stderr)
+
+
+def _doubts(refs: Path, found: Sequence[Summary]) -> Iterator[str]:
+    """Say when references and predictions look exchanged."""
+    if read_facts(refs) and refs.resolve().name != GROUND_TRUTH:
+        yield f"--refs {refs} holds audio that `v2sbench synth` made: were predictions and references exchanged?"
+    wers = {(item.system, item.protocol): item.columns["wer"].value for item in found if "wer" in item.columns}
+    for (system, protocol), wer in wers.items():
+        truth = wers.get((GROUND_TRUTH, protocol))
+        if wer is not None and truth is not None and wer < truth - WORSE:
+            yield (
+                f"the recogniser understands {system} (WER {wer:.1f} %) better than the references ({truth:.1f} %): "
+                "were predictions and references exchanged?"
+            )
+
+
+def _print_spread(found: Sequence[Summary]) -> None:
+    """Every system under every protocol, one beside the other."""
+    from tabulate import tabulate
+
+    from v2sbench.scoring import spread
+
+    head, *rows = spread(found)
+    print()
+    print(tabulate(rows, headers=head, stralign="right", disable_numparse=True))
+    print(
+        "\n* some clips failed: in it as the protocol has it. - no value by the protocol. Empty: not of the protocol."
+    )
+    if len({item.protocol for item in found}) > 1:
+        print("Numbers of different protocols are not comparable: the spread between them is no difference in quality.")
+
+
+VERBS = (score,)

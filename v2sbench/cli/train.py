@@ -1,0 +1,103 @@
+"""The verbs of the models: train, synth, and speak, which does one video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from v2sbench.cli.options import FILE, exclusive, need_split, split_option, verb, vocoder_option, write_facts
+from v2sbench.runtime import UseError, choose
+
+
+@verb(
+    "split -> weights of one variant",
+    "train a2a-mel-s --split demo-audio",
+    "train v2a-mel-s-speaker-tuned --split demo-seen",
+)
+@click.argument("variant", metavar="VARIANT", help="A name of `v2sbench list models`.")
+@split_option
+@click.option("--init", type=FILE, metavar="FILE", help="Weights to start from (default: those the card names).")
+@click.option("--out", type=FILE, metavar="FILE", help="Default: models/weights/S/VARIANT.safetensors.")
+@click.option("--fresh", is_flag=True, help="Do not resume an interrupted run.")
+def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: bool) -> None:
+    """Split -> weights."""
+    from v2sbench.nets.card_reading import load_params
+
+    need_split(split)
+    from v2sbench.train.loop import train_variant  # after the check, since it takes seconds to load
+
+    print(train_variant(variant, split, params=load_params(), out=out, init=init, resume=not fresh))
+
+
+@verb(
+    "weights -> the audio of a split's test clips",
+    "synth ground-truth --split demo-seen",
+    "synth v2a-mel-s-speaker-tuned --split demo-seen",
+)
+@click.argument(
+    "system",
+    metavar="SYSTEM",
+    help="A trained variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence.",
+)
+@split_option
+@click.option("--weights", type=FILE, metavar="FILE", help="Default: models/weights/S/SYSTEM.safetensors.")
+@vocoder_option
+@click.option("--subset", default="test", metavar="NAME", help="train, val or test (default: test).")
+@click.option("--out", type=FILE, metavar="DIR", help="Default: audio/S/SYSTEM.")
+def synth(system: str, split: str, weights: Path | None, vocoder: str | None, subset: str, out: Path | None) -> None:
+    """System x split -> wavs."""
+    from v2sbench.nets.card_reading import load_params
+
+    choose("subset", subset, dict.fromkeys(("train", "val", "test")))
+    need_split(split)
+    from v2sbench.synthesis.synth import synth  # after the check, since it takes seconds to load
+
+    folder, used = synth(system, split, params=load_params(), weights=weights, out=out, vocoder=vocoder, subset=subset)
+    if used:
+        write_facts(folder, {"vocoder": used})
+    print(folder)
+
+
+@verb(
+    "one silent video -> speech",
+    "speak face.mp4 --model models/weights/demo-seen/v2a-mel-s-speaker-tuned.safetensors --out said.wav",
+)
+@click.argument("video", type=FILE, metavar="VIDEO", help="A film of one talking face; its sound is not read.")
+@click.option("--model", required=True, type=FILE, metavar="WEIGHTS", help="A trained V2A .safetensors.")
+@click.option("--voice", type=FILE, metavar="WAV", help="A recording of the voice to speak with.")
+@click.option("--face", type=FILE, metavar="IMAGE", help="A picture of the face to speak as, for a face model.")
+@vocoder_option
+@click.option("--landmarks", type=FILE, metavar="FILE", help="68-point landmarks: .npz, .npy or .pkl.")
+@click.option("--roi", metavar="NAME", help="What finds the mouth: haar or mesh (default: auto, which is mesh).")
+@click.option("--out", required=True, type=FILE, metavar="WAV", help="The speech, 24 kHz.")
+def speak(
+    video: Path,
+    model: Path,
+    voice: Path | None,
+    face: Path | None,
+    vocoder: str | None,
+    landmarks: Path | None,
+    roi: str | None,
+    out: Path,
+) -> None:
+    """Silent video -> speech."""
+    exclusive(voice=voice, face=face)
+    exclusive(landmarks=landmarks, roi=roi)
+    given = {"video": video, "model": model, "voice": voice, "face": face, "landmarks": landmarks}
+    for option, path in given.items():
+        if path is not None and not path.is_file():
+            raise UseError(f"no file {path} (the {option})")
+    from v2sbench.audio import MediaError  # after the checks, since these take seconds to load
+    from v2sbench.prepare.crops import RoiError
+    from v2sbench.synthesis.speak import speak
+
+    try:
+        print(speak(video, model, out, voice=voice, face=face, landmarks=landmarks, roi=roi or "auto", vocoder=vocoder))
+    except MediaError as error:
+        raise UseError(str(error)) from error
+    except RoiError as error:
+        raise UseError(f"{video}: {error}") from error
+
+
+VERBS = (train, synth, speak)
