@@ -67,11 +67,12 @@ readme: env
 lint: env
 	@ruff check . && ruff format --check . && mypy
 
+# One process a core. A module's tests share what they prepared, so they stay in one process.
 test: lint
-	@pytest $(PYTEST)
+	@pytest -n auto --dist loadfile $(PYTEST)
 
 lock:
 	@rm -rf build/lock && $(PYTHON) -m venv build/lock
-	@build/lock/bin/python -m pip install --quiet '.[demo,dev,vocoders,whisper]' onnxruntime 'setuptools<82'
+	@build/lock/bin/python -m pip install --quiet '.[cluster,demo,dev,pipeline,train,vocoders,whisper]' onnxruntime 'setuptools<82'
 	@{ sed -n '/^#/p' requirements.lock; build/lock/bin/python -m pip list --format=freeze --exclude v2sbench \
 	  --exclude pip | LC_ALL=C sort -f; } > build/requirements.lock && mv build/requirements.lock requirements.lock

@@ -51,7 +51,7 @@ def _splits() -> Listing:
 
 
 def _models() -> Listing:
-    from v2sbench.nets.card_reading import PARAMS, list_cards, load_card, load_params
+    from v2sbench.nets import PARAMS, list_cards, load_card, load_params
     from v2sbench.tools.cost import parameters, sketch
 
     params = load_params() if PARAMS.exists() else None
@@ -235,9 +235,8 @@ def doctor(
                 raise UseError(f"--{option} needs a corpus; see: v2sbench list corpora")
         return _look_at_machine(as_json)
     from v2sbench import corpora
-    from v2sbench.nets.card_reading import PARAMS, load_params
-    from v2sbench.tools.doctor.examine import examine
-    from v2sbench.tools.doctor.words import page
+    from v2sbench.nets import PARAMS, load_params
+    from v2sbench.tools.doctor import examine, page
 
     item = corpora.corpus(corpus)
     prepared = clips or CLIPS / item.name
@@ -264,8 +263,7 @@ def _draw(sheet: Path, folder: Path) -> None:
     """A contact sheet of prepared clips, some of each speaker, and of what was quarantined."""
     from v2sbench.clips.store import Clips
     from v2sbench.runtime import atomic
-    from v2sbench.tools.contact_sheet import contact_sheet
-    from v2sbench.tools.doctor.examine import to_show
+    from v2sbench.tools.contact_sheet import contact_sheet, to_show
 
     clips = Clips(folder)
     with atomic(sheet) as draft:
@@ -274,17 +272,15 @@ def _draw(sheet: Path, folder: Path) -> None:
 
 def _look_at_machine(as_json: bool) -> int:
     """Packages, codecs, folders."""
-    from v2sbench.tools.doctor.machine import look_around
-    from v2sbench.tools.doctor.report import SCHEMA
-    from v2sbench.tools.doctor.words import findings
+    from v2sbench.tools.doctor_machine import code_of, findings_text, look_around
 
     found = look_around()
-    code = max(finding.weight for finding in found)
+    code = code_of(found)
     if as_json:
-        told = [{"weight": finding.weight, "text": finding.text} for finding in found]
-        print(json.dumps({"schema": SCHEMA, "code": code, "findings": told}, indent=1, sort_keys=True))
+        told = [{"weight": finding.weight, "kind": finding.kind, "text": finding.text} for finding in found]
+        print(json.dumps({"code": code, "findings": told}, indent=1, sort_keys=True))
     else:
-        print(findings(found).lstrip("\n"))
+        print(findings_text(found))
     return code
 
 

@@ -53,7 +53,7 @@ def prepare(
     if scan:
         _write_scan(place, CLIPS / f"{item.name}.scan.tsv")
         return
-    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.nets import PARAMS, load_params
     from v2sbench.prepare.clips import prepare
 
     roi = roi or (load_params().roi if PARAMS.exists() else "auto")

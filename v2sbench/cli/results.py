@@ -80,9 +80,9 @@ def table(
         raise UseError("--protocols shows each protocol's own metrics and compares nothing; drop --base, --columns")
     if scores and splits:
         raise UseError(f"a split ({splits[0]}) and --scores exclude each other")
-    measured, reported, claims = MEASURED, REPORTED, CLAIMS
-    if scores:  # a folder of scores has no reported numbers
-        splits, measured, reported, claims = (scores.resolve().name,), scores.resolve().parent, None, None
+    measured, reported, claims = (MEASURED, REPORTED, CLAIMS) if not scores else (scores.resolve().parent, None, None)
+    if scores:
+        splits = (scores.resolve().name,)
     for split in splits or _splits():
         if protocols:
             said, files = _spread(split, measured, names_in(systems), out), ".protocols.md (and .csv)"
@@ -111,7 +111,7 @@ def table(
 
 def _splits() -> tuple[str, ...]:
     """The splits of the experiment."""
-    from v2sbench.nets.card_reading import load_params
+    from v2sbench.nets import load_params
 
     return load_params().v2a_splits
 

@@ -241,7 +241,7 @@ def _score(
 
 def _rules(protocol: str | None, asr: str | None) -> tuple[list[str], str | None]:
     """Protocols and recogniser (None: no recogniser), as asked for, else of params.yaml, else the demo's."""
-    from v2sbench.nets.card_reading import PARAMS, load_params
+    from v2sbench.nets import PARAMS, load_params
     from v2sbench.scoring.metrics import DEFAULT, PROTOCOLS
     from v2sbench.scoring.metrics import protocol as rules_of
 
@@ -266,7 +266,7 @@ def _place(split: str | None, out: Path | None, system: str, protocol: str, seve
 
 def _transcripts() -> Path | None:
     """The file of transcripts: in $V2S_CACHE, else in the project; None outside a project."""
-    from v2sbench.nets.card_reading import PARAMS
+    from v2sbench.nets import PARAMS
 
     if folder := os.environ.get("V2S_CACHE"):
         return Path(folder) / TRANSCRIPTS.name

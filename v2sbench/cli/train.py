@@ -22,7 +22,7 @@ from v2sbench.runtime import UseError, choose
 @click.option("--fresh", is_flag=True, help="Do not resume an interrupted run.")
 def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: bool) -> None:
     """Split -> weights."""
-    from v2sbench.nets.card_reading import load_params
+    from v2sbench.nets import load_params
 
     need_split(split)
     from v2sbench.train.loop import train_variant  # after the check, since it takes seconds to load
@@ -47,7 +47,7 @@ def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: 
 @click.option("--out", type=FILE, metavar="DIR", help="Default: audio/S/SYSTEM.")
 def synth(system: str, split: str, weights: Path | None, vocoder: str | None, subset: str, out: Path | None) -> None:
     """System x split -> wavs."""
-    from v2sbench.nets.card_reading import load_params
+    from v2sbench.nets import load_params
 
     choose("subset", subset, dict.fromkeys(("train", "val", "test")))
     need_split(split)
