@@ -15,28 +15,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.clips.lines import Lines
 from v2sbench.clips.store import SIZE, Clips, UInt8
 from v2sbench.prepare.crops import PX_PER_MM, STILL, STILL_MOUTH, STILL_PX_PER_MM
-from v2sbench.prepare.writer import LEFT_OUT
 from v2sbench.runtime import UseError, suggest
+from v2sbench.tools.doctor import quarantined
 
-MOMENTS = 5
-"""Crops of a clip, evenly over its length."""
-STRIP = 14
-"""Pixels of the strip with a clip's name, above its pictures."""
-GAP = 4
-"""Pixels between cells."""
-CELL = (SIZE * (1 + MOMENTS), STRIP + SIZE)
-"""Width and height of a clip's cell; its still is shrunk to the height of a crop."""
-ASPECT = 1.2
-"""Width of a sheet relative to its height, as far as whole cells allow."""
-MOST = 1000
-"""Cells on a sheet: beyond it programs that show pictures give up."""
-PLAIN, AMBER, RED = (60, 60, 60), (0, 140, 230), (40, 40, 200)
-"""Colours of strips, blue first."""
-OUTLINE = (80, 220, 80)
-"""Colour of the crop's outline in the still."""
+MOMENTS = 5  # crops of a clip, evenly over its length
+STRIP = 14  # pixels of the strip with a clip's name, above its pictures
+GAP = 4  # pixels between cells
+CELL = (SIZE * (1 + MOMENTS), STRIP + SIZE)  # width and height; the still is shrunk to the height of a crop
+ASPECT = 1.2  # width of a sheet relative to its height, as far as whole cells allow
+MOST = 1000  # cells on a sheet: beyond it programs that show pictures give up
+PLAIN, AMBER, RED = (60, 60, 60), (0, 140, 230), (40, 40, 200)  # colours of strips, blue first
+OUTLINE = (80, 220, 80)  # colour of the crop's outline in the still
+
+
+def to_show(clips: Clips, count: int = 24) -> list[str]:
+    """Ids for a sheet: quarantined clips, a third at most, then prepared ones evenly from first to last speaker."""
+    left = [case.name for case in quarantined(clips.folder) if case.reason != "unusable-file"]
+    shown = _spread(left, count // 3)
+    return shown + _spread(list(clips.ids), count - len(shown))
+
+
+def _spread(names: Sequence[str], count: int) -> list[str]:
+    """At most `count` of `names`, evenly spread, in their order."""
+    return [names[k * len(names) // count] for k in range(count)] if len(names) > count else list(names)
 
 
 def contact_sheet(clips: Clips, ids: Sequence[str]) -> bytes:
@@ -46,7 +49,7 @@ def contact_sheet(clips: Clips, ids: Sequence[str]) -> bytes:
     """
     if not 0 < len(ids) <= MOST:
         raise UseError(f"a contact sheet shows 1 to {MOST} clips, not {len(ids)}")
-    reasons = _quarantined(clips)
+    reasons = {case.name: f"{case.reason}: {case.detail}" for case in quarantined(clips.folder)}
     for clip in ids:
         if clip not in clips and clip not in reasons:
             raise UseError(f"no clip {clip!r} in {clips.folder}{suggest(clip, [*clips.ids[:1000], *reasons])}")
@@ -57,15 +60,9 @@ def contact_sheet(clips: Clips, ids: Sequence[str]) -> bytes:
     sheet = np.full((height * math.ceil(len(ids) / columns) + GAP, width * columns + GAP, 3), 255, np.uint8)
     for k, clip in enumerate(ids):
         top, left = GAP + height * (k // columns), GAP + width * (k % columns)
-        cell = _prepared(clips, clip) if clip in clips else _left_out(clip, reasons[clip])
+        cell = _prepared(clips, clip) if clip in clips else _told(_cell(f"{clip}  quarantined", RED), reasons[clip])
         sheet[top : top + CELL[1], left : left + CELL[0]] = cell
     return cv2.imencode(".png", sheet)[1].tobytes()
-
-
-def _quarantined(clips: Clips) -> dict[str, str]:
-    """Clips that could not be prepared -> reason and detail."""
-    lines = (line.split("\t") for line in Lines(clips.folder / "quarantine.tsv", LEFT_OUT))
-    return {clip: f"{reason}: {detail}" for clip, reason, detail in lines}
 
 
 def _prepared(clips: Clips, clip: str) -> UInt8:
@@ -83,10 +80,6 @@ def _prepared(clips: Clips, clip: str) -> UInt8:
     small = cv2.resize(still, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     cell[STRIP:] = np.hstack([small, *(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR) for picture in picked)])
     return cell
-
-
-def _left_out(clip: str, reason: str) -> UInt8:
-    return _told(_cell(f"{clip}  quarantined", RED), reason)
 
 
 def _cell(title: str, colour: tuple[int, int, int]) -> UInt8:
