@@ -36,11 +36,8 @@ class Command:
     """One command of a document."""
 
     document: str
-    """Path of it."""
-    words: tuple[str, ...]
-    """Program and arguments, as a shell takes them apart; settings before them are left out."""
-    fenced: bool
-    """Whether it stands in a block, to be typed as it is; otherwise in running text, perhaps with placeholders."""
+    words: tuple[str, ...]  # program and arguments, without settings of the environment before them
+    fenced: bool  # in a block, to be typed as it is; otherwise in running text, perhaps with placeholders
 
     def __str__(self) -> str:
         return f"{self.document}: {shlex.join(self.words)}"
