@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.imports import ROOT
-from v2sbench.nets.card_reading import load_params
+from v2sbench.nets import load_params
 from v2sbench.runtime import read_yaml
 
 SPLIT = "demo-seen"
@@ -29,7 +29,7 @@ SCORES = f"""
 import sys
 from pathlib import Path
 from tests.fake_scores import scores, write
-from v2sbench.card import read_yaml
+from v2sbench.runtime import read_yaml
 steps = read_yaml(Path("params.yaml"))["override"]["mel-s"]["train"]["steps"]
 for system, level in (("ground-truth", 1.0), ("{TUNED}", steps / 1000)):
     write(Path("results/measured/{SPLIT}"), system, scores(level, 8, 1))
@@ -74,8 +74,8 @@ def declared() -> dict[str, Any]:
     table, report = ({**real[name], "do": dict(real[name]["do"])} for name in ("table", "report"))
     table["do"]["deps"] = [dep for dep in table["do"]["deps"] if dep.startswith("results/")]
     report["do"] |= {"cmd": "python report.py", "deps": ["report.py", "results/measured/${item}"]}
-    scores = {"cmd": "python scores.py", "deps": ["scores.py"], "params": ["override"],
-              "outs": [f"results/measured/{SPLIT}"]}  # fmt: skip
+    out = f"results/measured/{SPLIT}"
+    scores = {"cmd": "python scores.py", "deps": ["scores.py"], "params": ["override"], "outs": [out]}
     return {"scores": scores, "table": table, "report": report}
 
 
@@ -87,11 +87,10 @@ def run(root: Path, *command: str) -> str:
         for role in ("AUTHOR", "COMMITTER")
         for key, value in (("NAME", "A Tester"), ("EMAIL", "tester@example.org"))
     }
-    environment = {
-        **inherited, **who, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT),
-        "V2S_QUIET": "1", "HOME": str(root.with_name("home")), "GIT_CONFIG_NOSYSTEM": "1", "DVC_NO_ANALYTICS": "1",
-        "DVC_SITE_CACHE_DIR": str(root.with_name("site")),
-    }  # fmt: skip
+    here = {"HOME": str(root.with_name("home")), "DVC_SITE_CACHE_DIR": str(root.with_name("site"))}
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    quiet = {"V2S_QUIET": "1", "GIT_CONFIG_NOSYSTEM": "1", "DVC_NO_ANALYTICS": "1"}
+    environment = {**inherited, **who, **here, **path, **quiet}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -122,14 +121,11 @@ def test_metrics_plots_and_experiments_say_the_right_thing(repository: Path) -> 
     assert moved[f"{TUNED}.stoi"] == {"old": before, "new": now, "diff": pytest.approx(now - before)}
     assert not [name for name in moved if name.startswith("ground-truth.")]
 
-    table = json.loads(dvc(repository, "exp", "show", "--json"))
-    (base,) = [item for item in table if item["rev"] != "workspace"]
+    (base,) = [item for item in json.loads(dvc(repository, "exp", "show", "--json")) if item["rev"] != "workspace"]
     (experiment,) = [item["revs"][0] for item in base["experiments"]]
     assert (experiment["name"], base["name"]) == ("longer", "main")
-    for item, steps_then, value in ((base, steps, before), (experiment, 2 * steps, now)):
-        data = item["data"]
-        assert data["params"]["params.yaml"]["data"]["override"]["mel-s"]["train"]["steps"] == steps_then
-        assert data["metrics"][TABLE]["data"][TUNED]["stoi"] == value
+    assert base["data"]["metrics"][TABLE]["data"][TUNED]["stoi"] == before
+    assert experiment["data"]["metrics"][TABLE]["data"][TUNED]["stoi"] == now
 
 
 @pytest.mark.slow
