@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from v2sbench.cli.options import CLIPS, FILE, exclusive, jobs_option, names_in, verb
+from v2sbench.cli.options import CLIPS, DIR, FILE, exclusive, jobs_option, names_in, verb
 from v2sbench.runtime import UseError, choose
 
 if TYPE_CHECKING:
@@ -107,20 +107,14 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "fetch vctk --list",
 )
 @click.argument("corpus", metavar="CORPUS", help="See `v2sbench list corpora`.")
-@click.option("--root", type=FILE, metavar="DIR", help="Where to (default: $V2S_DATA/CORPUS).")
+@click.option("--root", type=DIR, help="Where to (default: $V2S_DATA/CORPUS).")
 @click.option("--parts", metavar="P,P", help="Only these; --list names them (default: everything).")
 @click.option("--speakers", metavar="S,S", help="Only theirs, where the archives are cut by speaker.")
 @click.option("--jobs", type=int, metavar="N", help="Downloads at a time (default: 4).")
 @click.option("--keep", is_flag=True, help="Leave the archives in DIR/.fetch when they are unpacked.")
 @click.option("--list", "listing", is_flag=True, help="Say what there is to download, and download nothing.")
 def fetch(
-    corpus: str,
-    root: Path | None,
-    parts: str | None,
-    speakers: str | None,
-    jobs: int | None,
-    keep: bool,
-    listing: bool,
+    corpus: str, root: Path | None, parts: str | None, speakers: str | None, jobs: int | None, keep: bool, listing: bool
 ) -> None:
     """Publisher -> a corpus' folder."""
     from v2sbench import corpora
@@ -203,11 +197,9 @@ def _fetched(item: Corpus, report: Report) -> str:
     "doctor grid --sheet faces.png",
 )
 @click.argument("corpus", required=False, metavar="[CORPUS]", help="A corpus; without one, this machine is looked at.")
-@click.option("--root", type=FILE, metavar="DIR", help="The corpus (default: $V2S_DATA/CORPUS).")
-@click.option("--clips", type=FILE, metavar="DIR", help="Prepared clips (default: clips/CORPUS).")
-@click.option(
-    "--list", "listing", type=FILE, metavar="FILE", help="Name what is missing of these `speaker/clip` lines."
-)
+@click.option("--root", type=DIR, help="The corpus (default: $V2S_DATA/CORPUS).")
+@click.option("--clips", type=DIR, help="Prepared clips (default: clips/CORPUS).")
+@click.option("--list", "listing", type=FILE, help="Name what is missing of these `speaker/clip` lines.")
 @click.option("--fast", is_flag=True, help="Names and sizes alone; open no media file.")
 @click.option("--deep", is_flag=True, help="Decode and crop every clip as prepare does; keep nothing.")
 @click.option("--roi", metavar="NAME", help="What finds the mouth under --deep (default: as for prepare).")

@@ -18,8 +18,9 @@ SPLITS = Path("splits")
 AUDIO = Path("audio")
 MEASURED = Path("results/measured")
 
-FILE = click.Path(path_type=Path)
-"""The type of an option that names a file or folder; shells complete it."""
+DIR, FILE = click.Path(path_type=Path), click.Path(path_type=Path)
+"""Types of options that name a folder or a file; shells complete them."""
+DIR.name, FILE.name = "dir", "file"  # as the help shows them
 jobs_option = click.option(
     "--jobs", type=int, metavar="N", help="Worker processes (default: $V2S_JOBS, else all processors)."
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from v2sbench.cli.options import CLIPS, FILE, SPLITS, jobs_option, need_split, verb
+from v2sbench.cli.options import CLIPS, DIR, FILE, SPLITS, jobs_option, need_split, verb
 from v2sbench.runtime import UseError
 
 if TYPE_CHECKING:
@@ -20,16 +20,12 @@ if TYPE_CHECKING:
     "prepare grid --root /corpora/grid --jobs 8",
 )
 @click.argument("corpus", metavar="CORPUS", help="A name of `v2sbench list corpora`.")
-@click.option("--root", type=FILE, metavar="DIR", help="The corpus (default: $V2S_DATA/CORPUS, else data/CORPUS).")
-@click.option("--out", type=FILE, metavar="DIR", help="Where the clips go (default: clips/CORPUS).")
-@click.option(
-    "--roi", metavar="NAME", help="What finds the mouths: haar, mesh, precomputed (default: params.yaml's, else auto)."
-)
+@click.option("--root", type=DIR, help="The corpus (default: $V2S_DATA/CORPUS, else data/CORPUS).")
+@click.option("--out", type=DIR, help="Where the clips go (default: clips/CORPUS).")
+@click.option("--roi", metavar="NAME", help="Mouth finder: haar, mesh, precomputed (default: that of params.yaml).")
 @jobs_option
 @click.option("--fresh", is_flag=True, help="Do all clips again, also those of a run that was cut off.")
-@click.option(
-    "--cluster", metavar="ADDRESS", help="Dask scheduler whose workers do it, tcp://HOST:8786 (default: $V2S_CLUSTER)."
-)
+@click.option("--cluster", metavar="ADDRESS", help="Dask scheduler, tcp://HOST:8786 (default: $V2S_CLUSTER).")
 @click.option("--scan", is_flag=True, help="Only write count and digest of its files to clips/CORPUS.scan.tsv.")
 def prepare(
     corpus: str,
@@ -89,9 +85,9 @@ def _write_scan(root: Path, out: Path) -> None:
     "split grid4-seen --list my-list.tsv",
 )
 @click.argument("split", metavar="SPLIT", help="A name of `v2sbench list splits`.")
-@click.option("--list", "listing", type=FILE, metavar="FILE", help="Import `subset<TAB>speaker/clip` lines instead.")
-@click.option("--clips", type=FILE, metavar="DIR", help="Prepared clips (default: clips/CORPUS).")
-@click.option("--out", type=FILE, metavar="DIR", help="Where the split goes (default: splits/SPLIT).")
+@click.option("--list", "listing", type=FILE, help="Import `subset<TAB>speaker/clip` lines instead.")
+@click.option("--clips", type=DIR, help="Prepared clips (default: clips/CORPUS).")
+@click.option("--out", type=DIR, help="Where the split goes (default: splits/SPLIT).")
 @click.option("--face", is_flag=True, help="Only add the face embedding of every clip to the split that is there.")
 def split(split: str, listing: Path | None, clips: Path | None, out: Path | None, face: bool) -> None:
     """Clips -> split.tsv and the speaker embedding of every clip; or the face embeddings of a split that is there."""

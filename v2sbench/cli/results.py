@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from v2sbench.cli.options import FILE, names_in, system_option, systems_of, verb
+from v2sbench.cli.options import DIR, FILE, names_in, system_option, systems_of, verb
 from v2sbench.runtime import CheckError, UseError
 
 NUMBER = {
@@ -37,7 +37,7 @@ OPTIONAL = ("init", "identity", "protocol", "note")
     "table --scores my-scores --base mine",
 )
 @click.argument("splits", nargs=-1, metavar="[SPLIT]...", help="Default: v2a_splits of params.yaml.")
-@click.option("--scores", type=FILE, metavar="DIR", help="Instead of a split's: scores that `score --out DIR` wrote.")
+@click.option("--scores", type=DIR, help="Instead of a split's: scores that `score --out DIR` wrote.")
 @click.option("--show", is_flag=True, help="Only print; write no files.")
 @click.option("--quiet", is_flag=True, help="Only write.")
 @click.option(
@@ -49,7 +49,7 @@ OPTIONAL = ("init", "identity", "protocol", "note")
 @click.option("--systems", metavar="A,B", help="Only these systems, and of the reported methods none but these.")
 @click.option("--columns", metavar="M,M", help="Only these metrics, e.g. stoi,cer; see: v2sbench list metrics.")
 @click.option("--protocols", is_flag=True, help="Instead: each system under every protocol it was scored under.")
-@click.option("--out", type=FILE, metavar="DIR", help="Write there; a table of one's own choice is else only printed.")
+@click.option("--out", type=DIR, help="Write there; a table of one's own choice is else only printed.")
 def table(
     splits: tuple[str, ...],
     scores: Path | None,
@@ -176,7 +176,7 @@ def accept(split: str, why: str, systems: str | None) -> None:
     "report demo-seen --clips 0 --out numbers-only.html",
 )
 @click.argument("splits", nargs=-1, metavar="[SPLIT]...", help="Default: v2a_splits of params.yaml.")
-@click.option("--out", type=FILE, metavar="FILE", help="Write the page there, and nothing else.")
+@click.option("--out", type=FILE, help="Write the page there, and nothing else.")
 @click.option(
     "--clips", type=int, metavar="N", help="Clips to listen to (default: 9; 0 leaves the listening page out)."
 )

@@ -17,6 +17,7 @@ import click
 
 from v2sbench.cli.options import (
     AUDIO,
+    DIR,
     FILE,
     MEASURED,
     add_system,
@@ -66,24 +67,18 @@ class Task:
 )
 @click.argument("made", nargs=-1, metavar="[SYSTEM]...", help="Systems whose audio `synth` made; needs --split.")
 @click.option("--split", metavar="S", help="Take clips, references and texts from this split.")
-@click.option(
-    "--wavs",
-    type=FILE,
-    metavar="DIR",
-    help="Any system's audio: DIR/<speaker>/<clip>.wav (or .flac) or DIR/<clip>.wav.",
-)
+@click.option("--wavs", type=DIR, help="Any system's audio: DIR/<speaker>/<clip>.wav (or .flac) or DIR/<clip>.wav.")
 @click.option("--name", metavar="NAME", help="What to call the system of --wavs (default: its folder's name).")
 @click.option(
     "--system", "systems", metavar="NAME=DIR", multiple=True, help="--wavs and --name in one; may be repeated."
 )
-@click.option("--refs", type=FILE, metavar="DIR", help="References for --wavs without a split.")
-@click.option("--texts", type=FILE, metavar="FILE", help="`clip<TAB>text` lines, for the WER without a split.")
+@click.option("--refs", type=DIR, help="References for --wavs without a split.")
+@click.option("--texts", type=FILE, help="`clip<TAB>text` lines, for the WER without a split.")
 @click.option("--grammar", type=click.Choice(["grid"]), help="Read the texts from GRID file names instead.")
 @click.option("--truth", is_flag=True, help="Without a split: score the references too, as a ceiling.")
 @click.option(
     "--out",
     type=FILE,
-    metavar="FILE",
     help="Default: results/measured/S/SYSTEM.jsonl; without a split, the terminal. A folder for several.",
 )
 @click.option("--protocol", metavar="P", help="Or P,P or `all` to see the spread (default: that of params.yaml).")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from v2sbench.cli.options import FILE, exclusive, need_split, split_option, verb, vocoder_option, write_facts
+from v2sbench.cli.options import DIR, FILE, exclusive, need_split, split_option, verb, vocoder_option, write_facts
 from v2sbench.runtime import UseError, choose
 
 
@@ -17,8 +17,8 @@ from v2sbench.runtime import UseError, choose
 )
 @click.argument("variant", metavar="VARIANT", help="A name of `v2sbench list models`.")
 @split_option
-@click.option("--init", type=FILE, metavar="FILE", help="Weights to start from (default: those the card names).")
-@click.option("--out", type=FILE, metavar="FILE", help="Default: models/weights/S/VARIANT.safetensors.")
+@click.option("--init", type=FILE, help="Weights to start from (default: those the card names).")
+@click.option("--out", type=FILE, help="Default: models/weights/S/VARIANT.safetensors.")
 @click.option("--fresh", is_flag=True, help="Do not resume an interrupted run.")
 def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: bool) -> None:
     """Split -> weights."""
@@ -41,10 +41,10 @@ def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: 
     help="A trained variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence.",
 )
 @split_option
-@click.option("--weights", type=FILE, metavar="FILE", help="Default: models/weights/S/SYSTEM.safetensors.")
+@click.option("--weights", type=FILE, help="Default: models/weights/S/SYSTEM.safetensors.")
 @vocoder_option
 @click.option("--subset", default="test", metavar="NAME", help="train, val or test (default: test).")
-@click.option("--out", type=FILE, metavar="DIR", help="Default: audio/S/SYSTEM.")
+@click.option("--out", type=DIR, help="Default: audio/S/SYSTEM.")
 def synth(system: str, split: str, weights: Path | None, vocoder: str | None, subset: str, out: Path | None) -> None:
     """System x split -> wavs."""
     from v2sbench.nets import load_params
@@ -68,7 +68,7 @@ def synth(system: str, split: str, weights: Path | None, vocoder: str | None, su
 @click.option("--voice", type=FILE, metavar="WAV", help="A recording of the voice to speak with.")
 @click.option("--face", type=FILE, metavar="IMAGE", help="A picture of the face to speak as, for a face model.")
 @vocoder_option
-@click.option("--landmarks", type=FILE, metavar="FILE", help="68-point landmarks: .npz, .npy or .pkl.")
+@click.option("--landmarks", type=FILE, help="68-point landmarks: .npz, .npy or .pkl.")
 @click.option("--roi", metavar="NAME", help="What finds the mouth: haar or mesh (default: auto, which is mesh).")
 @click.option("--out", required=True, type=FILE, metavar="WAV", help="The speech, 24 kHz.")
 def speak(
