@@ -38,6 +38,12 @@ def grid_root() -> Path:
 
 
 @pytest.fixture(scope="session")
+def speech_samples() -> Path:
+    """A folder of a few real files of corpora, each in a folder of its name."""
+    return _recordings("samples")
+
+
+@pytest.fixture(scope="session")
 def pesq_pair() -> tuple[Path, Path]:
     """The PESQ package's own example: (clean, with babble at 0 dB), 16 kHz wav files."""
     folder = _recordings("pesq")

@@ -15,8 +15,7 @@ from pathlib import Path
 from threading import Event, Thread
 from urllib.parse import urlsplit
 
-from v2sbench.corpora import Clip, Corpus, Scan, Split
-from v2sbench.corpora.remote import Access, Remote
+from v2sbench.corpora import Access, Clip, Corpus, Remote, Scan, Split
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import v2sbench.corpora as corpora
 from tests.leaks import leaked
 from v2sbench.corpora import Clip, Corpus, Coverage, KnownList, Problem, Scan
-from v2sbench.corpora.divisions import SHARES, apportion, overlap_split, place, seen_split, unseen_split
-from v2sbench.corpora.folder import files
-from v2sbench.corpora.listing import apply, read_listing
+from v2sbench.corpora.folder import files, words_of
+from v2sbench.corpora.own_splits import read_own_split
+from v2sbench.corpora.splits import SHARES, apportion, overlap_split, place, seen_split, unseen_split
 from v2sbench.runtime import UseError, short_digest
 
 
@@ -38,11 +38,8 @@ def toy(name: str = "toy", **changes: Any) -> Corpus:
 
 
 def test_the_modules_of_the_package_are_found() -> None:
-    assert {"grid", "libritts"} <= set(corpora.discover())
-    assert corpora.CORPORA is corpora.discover()
+    assert {"grid", "libritts", "demo"} <= set(corpora.discover())
     assert list(corpora.discover()) == sorted(corpora.discover())
-    with pytest.raises(AttributeError, match="NOTHING"):
-        _ = corpora.NOTHING  # type: ignore[attr-defined]
 
 
 def test_unknown_names_suggest_the_nearest() -> None:
@@ -147,6 +144,27 @@ def test_an_unreadable_folder_is_no_silent_gap(tmp_path: Path) -> None:
         list(files(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("But you know, don't you, why?", "but you know don't you why"),
+        ("'Tis so; \"all's well\", said  he.\n", "tis so all's well said he"),
+        ("the boys' caf\u00e9 \u2014 it\u2019s open", "the boys caf\u00e9 it's open"),
+        ("one_two", "one two"),
+        ("...", ""),
+    ],
+)
+def test_words_of_literal_texts(text: str, words: str) -> None:
+    assert words_of(text) == words
+
+
+@given(st.text(max_size=60))
+def test_words_are_stable_and_lower(text: str) -> None:
+    words = words_of(text)
+    assert words_of(words) == words == " ".join(words.split())
+    assert not set(words) & set('.,;:!?"()_-')
+
+
 def test_counts_stand_beside_the_inventory(tmp_path: Path) -> None:
     clip = Clip(id="s10/x", speaker="s10", media=tmp_path, text=None, video=False)
     found = Scan(clips=(clip,), problems=(), layout="")
@@ -237,10 +255,10 @@ def write(path: Path, text: str) -> Path:
 
 def test_a_list_with_sections(tmp_path: Path) -> None:
     file = write(tmp_path / "mine.txt", "# mine\n[train]\na/1\na 2  # a remark\n\n[test]\na/3\n")
-    listing = read_listing(file, toy())
+    listing = read_own_split(file, toy())
     assert listing.parts == {"a/1": "train", "a/2": "train", "a/3": "test"}
     assert listing.names == ()
-    divided = apply(listing, toy().splits[0])
+    divided = listing.of(toy().splits[0])
     assert divided.assign(["a/1", "a/3", "a/4"]) == {"a/1": "train", "a/3": "test"}
     assert divided.coverage(["a/1", "a/3"]).label == "partial 2/3"
     assert divided.name == "toy-seen"
@@ -249,18 +267,18 @@ def test_a_list_with_sections(tmp_path: Path) -> None:
 
 def test_a_list_with_a_part_in_each_line(tmp_path: Path) -> None:
     file = write(tmp_path / "split.tsv", "train\ta/1\nval a 2\n[test]\na/3\n")
-    assert read_listing(file, toy()).parts == {"a/1": "train", "a/2": "val", "a/3": "test"}
+    assert read_own_split(file, toy()).parts == {"a/1": "train", "a/2": "val", "a/3": "test"}
 
 
 @pytest.mark.parametrize("name", ["test_4.txt", "my.test.lst", "TEST"])
 def test_the_file_name_tells_the_part(tmp_path: Path, name: str) -> None:
-    assert read_listing(write(tmp_path / name, "a/1\n"), toy()).parts == {"a/1": "test"}
+    assert read_own_split(write(tmp_path / name, "a/1\n"), toy()).parts == {"a/1": "test"}
 
 
 @pytest.mark.parametrize("name", ["list.txt", "train_test.txt", "contest.txt"])
 def test_nothing_tells_the_part(tmp_path: Path, name: str) -> None:
-    with pytest.raises(UseError, match=r"nothing tells which part the 1 clips of .* put a line \[train\]"):
-        read_listing(write(tmp_path / name, "a/1\n"), toy())
+    with pytest.raises(UseError, match=r"nothing says which part .* put a line \[train\]"):
+        read_own_split(write(tmp_path / name, "a/1\n"), toy())
 
 
 def test_published_lists_are_named_by_their_digest(tmp_path: Path) -> None:
@@ -270,9 +288,9 @@ def test_published_lists_are_named_by_their_digest(tmp_path: Path) -> None:
             short_digest(["a/1", "a/2", "a/3"]): KnownList(name="all_3", subset=None),
         }
     )
-    plain = read_listing(write(tmp_path / "list.txt", "a 2\na 1\n"), known)
+    plain = read_own_split(write(tmp_path / "list.txt", "a 2\na 1\n"), known)
     assert (plain.names, set(plain.parts.values())) == (("train_2",), {"train"})
-    both = read_listing(write(tmp_path / "both.txt", "[train]\na/1\na/2\n[test]\na/3\n"), known)
+    both = read_own_split(write(tmp_path / "both.txt", "[train]\na/1\na/2\n[test]\na/3\n"), known)
     assert both.names == ("all_3", "train_2")
     assert both.title.startswith("all_3, train_2 (list ")
 
@@ -289,9 +307,14 @@ def test_published_lists_are_named_by_their_digest(tmp_path: Path) -> None:
 )
 def test_a_bad_list_is_refused_with_its_line(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(UseError, match=said):
-        read_listing(write(tmp_path / "test.txt", text), toy())
+        read_own_split(write(tmp_path / "test.txt", text), toy())
 
 
-def test_a_list_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(UseError, match="cannot read the list"):
-        read_listing(tmp_path / "test.txt", toy())
+def test_a_list_of_any_bytes_is_read_or_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "test.txt").write_bytes("\N{BYTE ORDER MARK}a/1\r\na/2 # a\N{LINE SEPARATOR}b\n".encode())
+    assert set(read_own_split(tmp_path / "test.txt", toy()).parts) == {"a/1", "a/2"}
+    for name, data in (("utf16.txt", "a/1\n".encode("utf-16")), ("latin1.txt", b"a/\xe9\n"), ("none.txt", None)):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(UseError, match=rf"cannot read the list .*{name}"):
+            read_own_split(tmp_path / name, toy())

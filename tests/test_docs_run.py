@@ -23,8 +23,8 @@ from tests.miniatures import fake
 from tests.miniatures.drawing import chord, face_picture
 from v2sbench import cli
 from v2sbench.audio import RATE, read_wav, write_wav
-from v2sbench.corpora.divisions import place
 from v2sbench.corpora.grid_grammar import stems
+from v2sbench.corpora.splits import place
 from v2sbench.runtime import rng
 from v2sbench.talker.films import write_mpeg1
 

@@ -28,8 +28,7 @@ from tests.miniatures import fake
 from tests.publisher import Fault, Publisher, packed, tarred, toy
 from tests.trees import put
 from v2sbench import cli, corpora
-from v2sbench.corpora import Corpus, discover
-from v2sbench.corpora.remote import Access, Remote
+from v2sbench.corpora import Access, Corpus, Remote, discover
 from v2sbench.runtime import CheckError, UseError
 from v2sbench.tools import fetch as fetching
 from v2sbench.tools import transfer
@@ -250,7 +249,7 @@ import signal
 import sys
 from pathlib import Path
 from tests.publisher import toy
-from v2sbench.corpora.remote import Remote
+from v2sbench.corpora import Remote
 from v2sbench.tools.fetch import fetch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
 files = [Remote(url=url, part=url[-6:-4], size=int(size), digest=digest)

@@ -1,8 +1,7 @@
-"""GRID: sentences, word times, every layout on disk, the corpus's divisions."""
+"""GRID: sentences, every layout on disk, the corpus's divisions."""
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -11,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.leaks import leaked
-from tests.trees import touch
-from v2sbench.corpora import Corpus, Scan, corpus, scan_of, split
+from tests.trees import read_align, touch
+from v2sbench.corpora import Scan, corpus, scan_of, split
 from v2sbench.corpora.grid import INVENTORY, grid_corpus, scan, unseen
-from v2sbench.corpora.grid_grammar import NotGridError, fault_of, read_align, stem_of, stems, text_of
+from v2sbench.corpora.grid_grammar import NotGridError, fault_of, stem_of, stems, text_of
 from v2sbench.runtime import rng, short_digest
 
 SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")
@@ -84,26 +83,6 @@ def test_any_string_is_a_stem_or_has_a_fault(name: str) -> None:
             text_of(name)
 
 
-# ---------------------------------------------------------------- word times
-
-
-def test_align_in_seconds_without_silences(tmp_path: Path) -> None:
-    file = tmp_path / "bbaf2n.align"
-    file.write_text("0 14000 sil\n14000 20250 bin\n20250 21000 sp\n\n21000 26000 Blue\n26000 74500 sil\n")
-    words = read_align(file)
-    assert [word.word for word in words] == ["bin", "blue"]
-    assert words[0].start == 0.56
-    assert words[1].end == pytest.approx(1.04)
-
-
-@pytest.mark.parametrize("line", ["0 14000", "a 14000 bin", "0 -5 bin", "500 100 bin", "0 1 2 bin"])
-def test_a_bad_align_line_is_named(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "bbaf2n.align"
-    file.write_text(f"0 100 sil\n{line}\n")
-    with pytest.raises(ValueError, match=r"bbaf2n\.align, line 2"):
-        read_align(file)
-
-
 # ---------------------------------------------------------------- layouts
 
 
@@ -137,7 +116,7 @@ def test_the_best_copy_of_a_clip_is_taken(tmp_path: Path) -> None:
         touch(tmp_path / str(k), *copies[k:])
         found = scan(tmp_path / str(k))
         assert [clip.media for clip in found.clips] == [tmp_path / str(k) / copies[k]]
-        assert list(found.superseded) == [tmp_path / str(k) / copy for copy in copies[k + 1 :]]
+        assert set(found.superseded) == {tmp_path / str(k) / copy for copy in copies[k + 1 :]}
 
 
 def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> None:
@@ -198,17 +177,6 @@ def test_landmarks_beside_the_clips(tmp_path: Path) -> None:
     touch(tmp_path, "landmarks/s1/prwqzs.npz", data=b"")
     marks = {clip.id: clip.landmarks for clip in scan(tmp_path).clips}
     assert marks == {"s1/bbaf2n": tmp_path / "landmarks/s1/bbaf2n.npz", "s1/prwqzs": None}
-
-
-def test_linked_folders_are_followed_once(tmp_path: Path) -> None:
-    touch(tmp_path / "disk", "s1/bbaf2n.mpg")
-    root = tmp_path / "grid"
-    root.mkdir()
-    (root / "s1").symlink_to(tmp_path / "disk/s1")
-    (tmp_path / "disk/s1/loop").symlink_to(root)
-    found = scan(root)
-    assert [clip.id for clip in found.clips] == ["s1/bbaf2n"]
-    assert not found.superseded
 
 
 # ---------------------------------------------------------------- divisions
@@ -306,14 +274,6 @@ def test_divisions_are_frozen() -> None:
     assert split("grid33-overlap").digest(ids[:1000]) == "e148b1cd6853c4b0"
 
 
-def test_divisions_travel_to_workers() -> None:
-    grid = pickle.loads(pickle.dumps(corpus("grid")))
-    assert isinstance(grid, Corpus)
-    assert [part.assign(["s1/bbaf2n"]) for part in grid.splits] == [
-        part.assign(["s1/bbaf2n"]) for part in corpus("grid").splits
-    ]
-
-
 def test_ids() -> None:
     is_id = corpus("grid").is_id
     assert is_id("s1/bbaf2n")
@@ -343,10 +303,9 @@ def test_real_word_times_agree_with_the_stem(real: Scan) -> None:
     timed = [clip for clip in real.clips if clip.align is not None]
     assert timed
     for clip in timed:
-        assert clip.align is not None
         words = read_align(clip.align)
-        assert " ".join(word.word for word in words) == clip.text
-        assert words[-1].end <= 3.0
+        assert " ".join(word for word, _, _ in words) == clip.text
+        assert words[-1][2] <= 3.0
 
 
 @pytest.mark.real

@@ -1,8 +1,7 @@
-"""LRW: its layout, the word and its place, the folders as the division, and AAC priming."""
+"""LRW: its layout, the folders as the division, and AAC priming."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
@@ -14,18 +13,16 @@ from hypothesis import strategies as st
 
 from tests.clock import click_and_flashes
 from tests.miniatures import fake
-from tests.small import small_params
 from tests.trees import touch
 from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit
 from v2sbench.clips.identities import Identities
 from v2sbench.clips.splits import read_split
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
-from v2sbench.corpora.lrw import SECONDS, read_word, scan
+from v2sbench.corpora.lrw import scan
 from v2sbench.prepare.clips import prepare
 from v2sbench.prepare.identity import embed_clips
 from v2sbench.prepare.media import decode, probe
 from v2sbench.prepare.splits import write_split
-from v2sbench.train.loop import train_variant
 
 words = st.from_regex(r"[A-Z]{2,12}", fullmatch=True)
 ids = st.builds(
@@ -70,10 +67,10 @@ def test_media_of_the_miniature(miniature: Path) -> None:
     assert not recording.damage
     samples = 29 * SAMPLES_PER_FRAME
     assert samples <= len(recording.wave) < samples + 1024  # whole AAC packets: a little longer than the picture
-    assert len(fit(recording.wave, 29)) == samples == round(SECONDS * RATE)
+    assert len(fit(recording.wave, 29)) == samples == round(1.16 * RATE)
 
 
-def test_it_is_prepared_divided_and_trained_on(miniature, project, caplog):
+def test_it_is_prepared_and_divided(miniature: Path, project: Path) -> None:
     """Nobody knows who speaks: every clip's voice is the mean of the training clips', never its own."""
     report = prepare(corpus("lrw"), miniature, project / "clips" / "lrw", jobs=1, roi="precomputed")
     assert (report.kept, report.damaged, dict(report.quarantined)) == (6, 0, {})
@@ -86,9 +83,6 @@ def test_it_is_prepared_divided_and_trained_on(miniature, project, caplog):
     mean = vectors[[row.subset == "train" for row in table.rows]].mean(axis=0)
     for index in range(6):
         np.testing.assert_allclose(voices.draw(index), mean / np.linalg.norm(mean), atol=1e-6)
-    path = train_variant("v2a-mel-s-speaker-scratch", "lrw-unseen", params=small_params(steps=1, log_every=1))
-    assert path.is_file()
-    assert "names no speaker twice" in caplog.text
 
 
 def test_both_folder_names_and_any_depth_are_read(tmp_path: Path) -> None:
@@ -101,13 +95,6 @@ def test_both_folder_names_and_any_depth_are_read(tmp_path: Path) -> None:
         "YEARS_val_00050/YEARS_00050": False,
     }
     assert not found.problems
-
-
-def test_a_second_copy_is_passed_over(tmp_path: Path) -> None:
-    touch(tmp_path, "lrw_mp4/ABOUT/val/ABOUT_00001.mp4", "lipread_mp4/ABOUT/val/ABOUT_00001.mp4")
-    found = scan(tmp_path)
-    assert [clip.media for clip in found.clips] == [tmp_path / "lipread_mp4/ABOUT/val/ABOUT_00001.mp4"]
-    assert list(found.superseded) == [tmp_path / "lrw_mp4/ABOUT/val/ABOUT_00001.mp4"]
 
 
 def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> None:
@@ -123,33 +110,6 @@ def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> Non
         "ABOUT_00003.mp4": "not in a folder train, val or test of its word",
         "ABOUT/train/ABOUT_00004.mp4": "empty file",
     }
-
-
-# ---------------------------------------------------------------- the word
-
-
-def test_the_word_lies_in_the_middle(miniature: Path) -> None:
-    clip = scan(miniature).clips[0]
-    assert clip.align is not None
-    word = read_word(clip.align)
-    assert word.duration == 0.53
-    assert word.start == pytest.approx(0.315)
-    assert word.end == pytest.approx(0.845)
-    assert word.start + word.end == pytest.approx(SECONDS)
-
-
-def test_a_word_longer_than_its_clip_fills_it(tmp_path: Path) -> None:
-    file = tmp_path / "note.txt"
-    file.write_text("\n\n\n\nDuration: 1.5 seconds")
-    assert (read_word(file).start, read_word(file).end, read_word(file).duration) == (0, SECONDS, 1.5)
-
-
-@pytest.mark.parametrize("line", ["", "0.53", "Duration: 0.53", "Duration: long seconds", "Duration: 0.0 seconds"])
-def test_a_note_without_a_duration_says_where(tmp_path: Path, line: str) -> None:
-    file = tmp_path / "note.txt"
-    file.write_text(f"a\nb\nc\nd\n{line}\n")
-    with pytest.raises(ValueError, match=rf"note\.txt, line 5: {re.escape(repr(line))} is not"):
-        read_word(file)
 
 
 # ---------------------------------------------------------------- the division

@@ -16,15 +16,13 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from v2sbench.corpora import Clip, Corpus, KnownList, Problem, Scan, Split, Subset
-from v2sbench.corpora.divisions import overlap_split, seen_split, unseen_split
-from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
+from v2sbench.corpora.corpus import UNSAID, Access, Clip, Corpus, KnownList, Problem, Remote, Scan
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, Found, files, scan_of_found
 from v2sbench.corpora.grid_grammar import fault_of, text_of
-from v2sbench.corpora.remote import UNSAID, Access, Remote
+from v2sbench.corpora.splits import Split, Subset, overlap_split, seen_split, unseen_split
 
 # ---------------------------------------------------------------- the folder
 
@@ -33,28 +31,6 @@ _ARCHIVE = re.compile(r"(s[1-9][0-9]?)\..*(zip|tar|gz)", re.IGNORECASE)
 _HIGH_QUALITY = "mpg_6000"
 _SUFFIXES = (".mpg", ".mpeg", ".mp4", ".avi")
 """Videos, best first: an original before a transcode of it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Copy:
-    """One usable file of a clip."""
-
-    speaker: str
-    stem: str
-    file: File
-
-    @property
-    def order(self) -> tuple[int, bool, str]:
-        """Best first. The 360x288 original goes before the 720x576 one: it is what every speaker has at Zenodo, and
-        a corpus of one quality is worth more here than the pixels, of which the mouth patch keeps 96 x 96.
-        """
-        return (_SUFFIXES.index(self.file.suffix), _HIGH_QUALITY in self.file.parts, str(self.file.path))
-
-    @property
-    def pattern(self) -> str:
-        """``sN/video/*.mpg``."""
-        folders = ["sN" if _SPEAKER.fullmatch(part) else part for part in self.file.parts]
-        return "/".join([*folders, f"*{self.file.suffix}"])
 
 
 def _speaker_of(file: File) -> str | None:
@@ -70,76 +46,83 @@ def scan(root: Path, *, speakers: Collection[str] | None = None, shared: bool = 
         stem alone when the speaker's own folder lacks them (Zenodo's alignment folders lie under wrong speakers), and
         a sentence under two speakers is a problem (one copy is misfiled, and would be a leak).
     """
-    copies: defaultdict[tuple[str, str], list[_Copy]] = defaultdict(list)
+    videos: defaultdict[str, list[tuple[str, File]]] = defaultdict(list)
     aligns: defaultdict[str, dict[str, Path]] = defaultdict(dict)
-    landmarks: dict[tuple[str, str], Path] = {}
+    landmarks: dict[str, Path] = {}
     archives: list[tuple[str, Path]] = []
     problems: list[Problem] = []
     for file in files(root):
         speaker, stem = _speaker_of(file), file.stem.lower()
         if file.suffix in _SUFFIXES:
-            reason = file.fault or fault_of(file.stem) or _misplaced(speaker, speakers)
+            fault = fault_of(file.stem)
+            reason = file.fault or fault or _misplaced(speaker, speakers)
             if reason or speaker is None:
-                problems.append(Problem(path=file.path, reason=reason or ""))
+                problems.append(Problem(path=file.path, reason=reason or "", foreign=fault is not None))
             else:
-                copies[speaker, stem].append(_Copy(speaker=speaker, stem=stem, file=file))
+                videos[stem].append((speaker, file))
         elif file.suffix == ".align" and file.size:
             aligns[stem].setdefault(speaker or "", file.path)
         elif file.suffix in LANDMARK_SUFFIXES and file.size and speaker and "landmarks" in file.parts:
-            landmarks[speaker, stem] = file.path
+            landmarks[f"{speaker}/{stem}"] = file.path
         elif match := _ARCHIVE.fullmatch(file.path.name):
             archives.append((match[1].lower(), file.path))
 
-    if not shared:
-        problems += _drop_shared(copies)
-    present = {speaker for speaker, _ in copies}
-    problems += [Problem(path=path, reason="archive not unpacked") for who, path in archives if who not in present]
-
-    clips: list[Clip] = []
-    superseded: list[Path] = []
-    layouts: Counter[str] = Counter()
-    for (speaker, stem), found in sorted(copies.items()):
-        best, *others = sorted(found, key=lambda copy: copy.order)
-        superseded += [copy.file.path for copy in others]
-        layouts[best.pattern] += 1
-        clips.append(
-            Clip(
-                id=f"{speaker}/{stem}",
+    found: list[Found] = []
+    for stem, copies in videos.items():
+        said_by = sorted({speaker for speaker, _ in copies})
+        if len(said_by) > 1 and not shared:
+            reason = f"the same sentence lies under {' and '.join(said_by)}: one is misfiled"
+            problems += [Problem(path=file.path, reason=reason) for _, file in copies]
+            continue
+        for speaker, file in copies:
+            name = f"{speaker}/{stem}"
+            clip = Clip(
+                id=name,
                 speaker=speaker,
-                media=best.file.path,
+                media=file.path,
                 text=text_of(stem),
                 video=True,
-                landmarks=landmarks.get((speaker, stem)),
+                landmarks=landmarks.get(name),
                 align=_align_of(speaker, aligns.get(stem, {}), shared),
             )
-        )
-    return Scan(
-        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
-        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
-        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
-        superseded=tuple(superseded),
-        absent=() if shared else _absent(clips, aligns),
-    )
+            found.append(Found(clip=clip, pattern=_pattern(file), rank=_rank(file)))
+    clips = [item.clip for item in found]
+    present = {clip.speaker for clip in clips}
+    problems += [Problem(path=path, reason="archive not unpacked") for who, path in archives if who not in present]
+    return scan_of_found(found, problems, absent=() if shared else _absent(clips, aligns))
 
 
-def _absent(clips: Iterable[Clip], aligns: Mapping[str, Mapping[str, Path]]) -> tuple[str, ...]:
-    """Sentences of which the word times are here and no video is.
+def _rank(file: File) -> tuple[int, ...]:
+    """Best first. The 360x288 original goes before the 720x576 one: it is what every speaker has at Zenodo, and a
+    corpus of one quality is worth more here than the pixels, of which the mouth patch keeps 96 x 96.
+    """
+    return (_SUFFIXES.index(file.suffix), int(_HIGH_QUALITY in file.parts))
+
+
+def _pattern(file: File) -> str:
+    """``sN/video/*.mpg``."""
+    folders = ["sN" if _SPEAKER.fullmatch(part) else part for part in file.parts]
+    return "/".join([*folders, f"*{file.suffix}"])
+
+
+def _absent(clips: Iterable[Clip], aligns: Mapping[str, Mapping[str, Path]]) -> set[str]:
+    """Sentences with word times here and no video.
 
     A folder of word times may lie under a wrong speaker (Zenodo's do): its owner is who said most of its other
-    sentences. Of a folder of which no sentence is here, nobody can tell whose it is.
+    sentences. Where no sentence of a folder is here, nobody can say who owns it.
     """
-    owners = {clip.id.split("/", 1)[1]: clip.speaker for clip in clips}
+    owners = {clip.id.split("/")[1]: clip.speaker for clip in clips}
     folders: defaultdict[str, list[str]] = defaultdict(list)
     for stem, lying in aligns.items():
         for folder in lying:
             folders[folder].append(stem)
     absent: set[str] = set()
-    for names in folders.values():
-        votes = Counter(owners[stem] for stem in names if stem in owners)
+    for stems in folders.values():
+        votes = Counter(owners[stem] for stem in stems if stem in owners)
         if votes:
-            (owner, _), *_ = votes.most_common(1)
-            absent.update(f"{owner}/{stem}" for stem in names if stem not in owners and fault_of(stem) is None)
-    return tuple(sorted(absent))
+            owner = votes.most_common(1)[0][0]
+            absent.update(f"{owner}/{stem}" for stem in stems if stem not in owners and fault_of(stem) is None)
+    return absent
 
 
 def _misplaced(speaker: str | None, speakers: Collection[str] | None) -> str | None:
@@ -148,20 +131,6 @@ def _misplaced(speaker: str | None, speakers: Collection[str] | None) -> str | N
     if speakers is not None and speaker not in speakers:
         return f"{speaker} is no speaker of this corpus"
     return None
-
-
-def _drop_shared(copies: dict[tuple[str, str], list[_Copy]]) -> list[Problem]:
-    """Take every sentence out that lies under two speakers."""
-    owners: defaultdict[str, list[str]] = defaultdict(list)
-    for speaker, stem in sorted(copies):
-        owners[stem].append(speaker)
-    return [
-        Problem(path=copy.file.path, reason=f"the same sentence lies under {' and '.join(speakers)}: one is misfiled")
-        for stem, speakers in owners.items()
-        if len(speakers) > 1
-        for speaker in speakers
-        for copy in copies.pop((speaker, stem))
-    ]
 
 
 def _align_of(speaker: str, candidates: Mapping[str, Path], shared: bool) -> Path | None:

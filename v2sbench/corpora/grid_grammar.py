@@ -1,4 +1,4 @@
-"""GRID's sentences: a closed grammar of six words, whose stem in a file name tells the text, and their word times.
+"""GRID's sentences: a closed grammar of six words, and the file name (stem) of each tells its text.
 
 No label file is needed: over 32,870 published labels the stem's text never disagreed with the label.
 """
@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 
 from v2sbench.runtime import UseError
 
@@ -64,43 +62,5 @@ def stems() -> Iterable[str]:
     return map("".join, itertools.product(*(words for _, words in GRAMMAR)))
 
 
-# ---------------------------------------------------------------- word times
-
 ALIGN_RATE = 25_000
-"""Units per second in ``.align`` files, whatever the rate of the sound: 1,000 a video frame."""
-SILENCES = frozenset({"sil", "sp"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Word:
-    """One word with its time."""
-
-    word: str
-    """Lower case."""
-    start: float
-    """Seconds from the start of the clip."""
-    end: float
-    """Seconds from the start of the clip."""
-
-
-def read_align(path: Path) -> tuple[Word, ...]:
-    """The words of an ``.align`` file in order, silences left out.
-
-    Lines are ``start end word`` in 25,000ths of a second. ValueError, with path and line, for any other line and for
-    times that run backwards.
-    """
-    words: list[Word] = []
-    clock = 0
-    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), 1):
-        fields = line.split()
-        if not fields:
-            continue
-        if len(fields) != 3 or not (fields[0].isdigit() and fields[1].isdigit()):
-            raise ValueError(f"{path}, line {number}: {line!r} is not 'start end word'")
-        start, end = int(fields[0]), int(fields[1])
-        if not clock <= start <= end:
-            raise ValueError(f"{path}, line {number}: {line!r} runs backwards (the time before it is {clock})")
-        clock = end
-        if fields[2].lower() not in SILENCES:
-            words.append(Word(word=fields[2].lower(), start=start / ALIGN_RATE, end=end / ALIGN_RATE))
-    return tuple(words)
+"""Units a second in ``.align`` files of word times, whatever the rate of the sound: 1,000 a video frame."""

@@ -14,52 +14,14 @@ the same person's. A model is then given the clip's own face or the mean voice o
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
-from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
-from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
-from v2sbench.corpora.remote import Access
-
-SECONDS = 29 / 25
-"""Length of every clip."""
+from v2sbench.corpora.corpus import Access, Clip, Corpus, Problem, Scan
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, Found, files, scan_of_found
+from v2sbench.corpora.splits import SUBSETS, Split, Subset
 
 _STEM = re.compile(r"([A-Z]+)_(\d{5})")
 _SPEAKER = re.compile(r"([A-Z]+)_(train|val|test)_(\d{5})")
-_DURATION = re.compile(r"Duration:\s*(\d+(?:\.\d+)?) seconds\s*")
-_DURATION_LINE = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Spoken:
-    """When the word of a clip is said."""
-
-    duration: float
-    """Seconds that the word lasts, as the corpus tells."""
-
-    @property
-    def start(self) -> float:
-        """Seconds from the clip's start: the word lies in the middle. 0 for one that fills the clip."""
-        return max(0.0, (SECONDS - self.duration) / 2)
-
-    @property
-    def end(self) -> float:
-        """Seconds from the clip's start."""
-        return min(SECONDS, (SECONDS + self.duration) / 2)
-
-
-def read_word(path: Path) -> Spoken:
-    """The word's place, from the text beside a clip (`Clip.align`), whose line 5 is ``Duration: 0.53 seconds``.
-
-    ValueError with file and line for anything else there, OSError for a missing file.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    line = lines[_DURATION_LINE - 1] if len(lines) >= _DURATION_LINE else ""
-    match = _DURATION.fullmatch(line)
-    if match is None or float(match[1]) == 0:
-        raise ValueError(f"{path}, line {_DURATION_LINE}: {line!r} is not `Duration: SECONDS seconds`")
-    return Spoken(duration=float(match[1]))
 
 
 def scan(root: Path) -> Scan:
@@ -68,43 +30,34 @@ def scan(root: Path) -> Scan:
     A video whose name is no clip's, that is empty, or that lies under another word than its name says or in none of
     train, val and test, is a problem. A clip found twice (lipread_mp4 beside lrw_mp4) counts once, the first by path.
     """
-    copies: defaultdict[str, list[File]] = defaultdict(list)
+    videos: list[File] = []
     problems: list[Problem] = []
-    texts: dict[Path, Path] = {}
+    notes: dict[Path, Path] = {}
     landmarks: dict[str, Path] = {}
     for file in files(root):
         if file.suffix == ".mp4":
             if reason := file.fault or _fault(file):
-                problems.append(Problem(path=file.path, reason=reason))
+                problems.append(Problem(path=file.path, reason=reason, foreign=_STEM.fullmatch(file.stem) is None))
             else:
-                copies[_id(file)].append(file)
+                videos.append(file)
         elif file.suffix == ".txt" and file.size:
-            texts[file.path.with_suffix("")] = file.path
+            notes[file.path.with_suffix("")] = file.path
         elif file.suffix in LANDMARK_SUFFIXES and file.size and "landmarks" in file.parts and _fault(file) is None:
             landmarks[_id(file)] = file.path
-    clips: list[Clip] = []
-    superseded: list[Path] = []
-    layouts: Counter[str] = Counter()
-    for name, (best, *others) in copies.items():
-        superseded += [file.path for file in others]
-        layouts["/".join([*best.parts[:-2], "WORD", best.parts[-1], "*.mp4"])] += 1
-        clips.append(
-            Clip(
-                id=name,
-                speaker=name.split("/", 1)[0],
-                media=best.path,
-                text=best.stem.split("_", 1)[0].lower(),
-                video=True,
-                landmarks=landmarks.get(name),
-                align=texts.get(best.path.with_suffix("")),
-            )
+    found: list[Found] = []
+    for file in videos:
+        name = _id(file)
+        clip = Clip(
+            id=name,
+            speaker=name.split("/")[0],
+            media=file.path,
+            text=file.stem.split("_")[0].lower(),
+            video=True,
+            landmarks=landmarks.get(name),
+            align=notes.get(file.path.with_suffix("")),
         )
-    return Scan(
-        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
-        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
-        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
-        superseded=tuple(superseded),
-    )
+        found.append(Found(clip=clip, pattern="/".join([*file.parts[:-2], "WORD", file.parts[-1], "*.mp4"])))
+    return scan_of_found(found, problems)
 
 
 def _fault(file: File) -> str | None:

@@ -1,7 +1,7 @@
 """Corpora that are made of others: the six of the paper's pre-training, 3,572 h of speech.
 
-A mix has no files: ``v2sbench prepare speech-mix`` writes an index over the prepared clips of its parts (`mixing`). Ids
-and speakers carry the part's name in front, ``libritts-84/84_121123_000007_000001``, so that no two parts' meet, and a
+A mix has no files: ``v2sbench prepare speech-mix`` writes an index over the prepared clips of its parts. Ids and
+speakers carry the part's name in front, ``libritts-84/84_121123_000007_000001``, so that no two parts' meet, and a
 clip is in the part of the mix's division in which its own corpus has it.
 """
 
@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from v2sbench.corpora import Clip, Corpus, Problem, Scan, Split, Subset, corpus
-from v2sbench.corpora.remote import Access
+from v2sbench.corpora import corpus
+from v2sbench.corpora.corpus import Access, Clip, Corpus, Problem, Scan
+from v2sbench.corpora.splits import Split, Subset
 
 PARTS = ("commonvoice", "hifitts", "libritts", "omceb", "swc", "vctk")
 """Those of the paper's pre-training, sorted."""
@@ -24,9 +25,11 @@ def mixed(part: str, name: str) -> str:
 
 
 def unmixed(name: str, parts: tuple[str, ...]) -> tuple[str, str] | None:
-    """(part, id in it) of a clip of a mix; None for one of no part."""
-    found = [part for part in parts if name.startswith(f"{part}-")]
-    return max((part, name.removeprefix(f"{part}-")) for part in found) if found else None
+    """(part, id in it) of a clip of a mix; None for a clip of no part."""
+    for part in sorted(parts, key=len, reverse=True):
+        if name.startswith(f"{part}-"):
+            return part, name.removeprefix(f"{part}-")
+    return None
 
 
 def mix_corpus(name: str, *, title: str, licence: str, url: str, parts: tuple[str, ...], access: Access) -> Corpus:
@@ -61,9 +64,10 @@ def _subset(clip: str, *, parts: tuple[str, ...]) -> Subset | None:
     found = unmixed(clip, parts)
     if found is None:
         return None
-    divide = corpus(found[0]).splits[0].subset
+    part, name = found
+    divide = corpus(part).splits[0].subset
     assert divide is not None  # pre-training splits go by the id
-    return divide(found[1])
+    return divide(name)
 
 
 def _is_id(clip: str, *, parts: tuple[str, ...]) -> bool:
@@ -72,7 +76,7 @@ def _is_id(clip: str, *, parts: tuple[str, ...]) -> bool:
 
 
 def _scan(root: Path, *, parts: tuple[str, ...]) -> Scan:
-    """What lies in the folders of the parts below `root`, which is where all corpora lie."""
+    """What lies in the folders of the parts below `root`, the folder of all corpora."""
     clips: list[Clip] = []
     problems: list[Problem] = []
     layouts: list[str] = []

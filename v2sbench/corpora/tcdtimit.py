@@ -4,8 +4,8 @@
     volunteers/{01M ... 59F}/Clips/{straightcam,30degcam}/...
 
 Taken are the picture and the sound of the straight camera's MP4 (1920x1080, about 29.97 fps, put on 25 by time stamps);
-the other camera's clips are passed over. Phones come in HTK master label files, which `read_mlf` reads. One's own
-landmarks, landmarks/SPEAKER/STEM.npz (or .npy, .pkl), are of the film's own pictures, or of its frames at 25 fps.
+the other camera's clips are passed over. One's own landmarks, landmarks/SPEAKER/STEM.npz (or .npy, .pkl), are of the
+film's own pictures, or of its frames at 25 fps.
 
 Volunteer 30F is named 30M in some copies, and is 30F here. 27M, 35M and 53M are outside every split.
 """
@@ -13,16 +13,13 @@ Volunteer 30F is named 30M in some copies, and is 30F here. 27M, 35M and 53M are
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from v2sbench.corpora import SUBSETS, Clip, Corpus, Problem, Scan, Split, Subset
-from v2sbench.corpora.divisions import SHARES, apportion, place, unseen_split
-from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, files
-from v2sbench.corpora.remote import Access
-from v2sbench.corpora.utterances import words_of
+from v2sbench.corpora.corpus import Access, Clip, Corpus, Problem, Scan
+from v2sbench.corpora.folder import LANDMARK_SUFFIXES, File, Found, files, read_text, scan_of_found, words_of
+from v2sbench.corpora.splits import SHARES, SUBSETS, Split, Subset, apportion, part_at, place, unseen_split
 
 LIPSPEAKERS = ("Lipspkr1", "Lipspkr2", "Lipspkr3")
 """The professionals, 377 sentences each."""
@@ -39,8 +36,6 @@ TEST = (
 """Volunteers of the official speaker-independent test part."""
 LEFT_OUT = ("27M", "35M", "53M")
 """Volunteers that the official division leaves out."""
-MLF_RATE = 10_000_000
-"""Ticks a second of the label files: 100 ns."""
 
 INVENTORY: Mapping[str, int] = {
     **dict.fromkeys(LIPSPEAKERS, 377),
@@ -75,7 +70,7 @@ def scan(root: Path) -> Scan:
     other camera's video is here; a camera's archive that was not unpacked; a text without a sentence in it (its clip
     stays, without a text).
     """
-    copies: defaultdict[str, list[File]] = defaultdict(list)
+    straight: defaultdict[str, list[File]] = defaultdict(list)
     others: defaultdict[str, list[File]] = defaultdict(list)
     texts: dict[Path, Path] = {}
     landmarks: dict[str, Path] = {}
@@ -85,9 +80,9 @@ def scan(root: Path) -> Scan:
         name = f"{_speaker_of(file.parts)}/{file.stem.lower()}"
         if file.suffix == ".mp4":
             if reason := file.fault or _fault(file):
-                problems.append(Problem(path=file.path, reason=reason))
+                problems.append(Problem(path=file.path, reason=reason, foreign=not _STEM.fullmatch(file.stem.lower())))
             else:
-                (copies if _camera_of(file.parts) == _CAMERA else others)[name].append(file)
+                (straight if _camera_of(file.parts) == _CAMERA else others)[name].append(file)
         elif file.suffix == ".txt" and file.size:
             texts[file.path.with_suffix("")] = file.path
         elif file.suffix in LANDMARK_SUFFIXES and file.size and "landmarks" in file.parts:
@@ -95,45 +90,37 @@ def scan(root: Path) -> Scan:
         elif file.path.name.lower() == f"{_CAMERA}.zip":
             archives.append(file)
 
-    present = {name.split("/", 1)[0] for name in copies}
-    problems += [
-        Problem(path=file.path, reason="archive not unpacked")
-        for file in archives
-        if _speaker_of(file.parts) not in present
-    ]
-    problems += [
-        Problem(path=file.path, reason=f"only the other camera's video is here; unpack {_CAMERA}.zip")
-        for name, found in others.items()
-        if name not in copies
-        for file in found
-    ]
-    clips: list[Clip] = []
+    present = {name.split("/")[0] for name in straight}
+    for file in archives:
+        if _speaker_of(file.parts) not in present:
+            problems.append(Problem(path=file.path, reason="archive not unpacked"))
     superseded: list[Path] = []
-    layouts: Counter[str] = Counter()
-    for name, (best, *more) in copies.items():
-        superseded += [file.path for file in (*more, *others[name])]
-        layouts[_pattern(best)] += 1
+    for name, copies in others.items():
+        if name in straight:
+            superseded += [file.path for file in copies]
+        else:
+            reason = f"only the other camera's video is here; unpack {_CAMERA}.zip"
+            problems += [Problem(path=file.path, reason=reason) for file in copies]
+
+    found: list[Found] = []
+    for name, (best, *copies) in straight.items():
+        superseded += [file.path for file in copies]
         text = None
         if written := texts.get(best.path.with_suffix("")):
-            text = _sentence(written)
-            if text is None:
-                problems.append(Problem(path=written, reason="no sentence in it"))
-        clips.append(
-            Clip(
-                id=name,
-                speaker=name.split("/", 1)[0],
-                media=best.path,
-                text=text,
-                video=True,
-                landmarks=landmarks.get(name),
-            )
+            try:
+                text = _sentence(written)
+            except ValueError as error:
+                problems.append(Problem(path=written, reason=str(error)))
+        clip = Clip(
+            id=name,
+            speaker=name.split("/")[0],
+            media=best.path,
+            text=text,
+            video=True,
+            landmarks=landmarks.get(name),
         )
-    return Scan(
-        clips=tuple(sorted(clips, key=lambda clip: clip.id)),
-        problems=tuple(sorted(problems, key=lambda problem: str(problem.path))),
-        layout=", ".join(f"{pattern} ({count})" for pattern, count in layouts.most_common()),
-        superseded=tuple(superseded),
-    )
+        found.append(Found(clip=clip, pattern=_pattern(best)))
+    return scan_of_found(found, problems, superseded=superseded)
 
 
 def _fault(file: File) -> str | None:
@@ -149,77 +136,16 @@ def _pattern(file: File) -> str:
     return "/".join([*("SPEAKER" if part.lower() in _SPEAKERS else part for part in file.parts), f"*{file.suffix}"])
 
 
-def _sentence(path: Path) -> str | None:
-    """The words of a clip's text; None when there are none.
+def _sentence(path: Path) -> str:
+    """The words of a clip's text. ValueError when there are none.
 
     TIMIT's own texts have two times before the sentence, as word lists have before each word: those are dropped. No
     sentence of TIMIT has a digit, so what has one is not a text.
     """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    text = words_of(" ".join(_TIMES.sub("", line) for line in lines))
-    return None if not text or any(sign.isdigit() for sign in text) else text
-
-
-# ---------------------------------------------------------------- phones
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phone:
-    """One phone and when it is said."""
-
-    phone: str
-    """As in the file."""
-    start: float
-    """Seconds from the clip's start."""
-    end: float
-    """Seconds from the clip's start."""
-
-
-def read_mlf(path: Path) -> dict[str, tuple[Phone, ...]]:
-    """Phones of every straight-camera clip in an HTK master label file, by clip id.
-
-    A line that repeats the one before it is dropped: some entries of the distributed files hold phones twice.
-    ValueError with file and line for anything that is no such file. An entry of no clip is passed over.
-    """
-    found: dict[str, tuple[Phone, ...]] = {}
-    name: str | None = None
-    phones: list[Phone] = []
-    inside = False
-    lines = path.read_text(encoding="utf-8").splitlines()
-    if not lines or lines[0].strip() != "#!MLF!#":
-        raise ValueError(f"{path}, line 1: an HTK master label file begins with #!MLF!#")
-    for number, raw in enumerate(lines[1:], 2):
-        line = raw.strip()
-        if line.startswith('"') and not inside:
-            name, phones, inside = _labelled(line.strip('"')), [], True
-        elif line == "." and inside:
-            if name is not None:
-                found[name] = tuple(phones)
-            inside = False
-        elif line:
-            phone = _phone(line) if inside else None
-            if phone is None:
-                raise ValueError(f"{path}, line {number}: {line!r} is not `start end phone` in an entry")
-            if not phones or phones[-1] != phone:
-                phones.append(phone)
-    if inside:
-        raise ValueError(f"{path}, line {len(lines)}: the last entry has no `.` at its end")
-    return found
-
-
-def _labelled(path: str) -> str | None:
-    """Id of the clip that a quoted path names; None for another camera's and for what is no clip."""
-    file = PurePosixPath(path.replace("\\", "/"))
-    speaker, stem = _speaker_of(file.parts), file.stem.lower()
-    wanted = speaker and _STEM.fullmatch(stem) and _camera_of(file.parts) in (_CAMERA, None)
-    return f"{speaker}/{stem}" if wanted else None
-
-
-def _phone(line: str) -> Phone | None:
-    fields = line.split()
-    if len(fields) < 3 or not (fields[0].isdigit() and fields[1].isdigit()) or int(fields[0]) > int(fields[1]):
-        return None
-    return Phone(phone=fields[2], start=int(fields[0]) / MLF_RATE, end=int(fields[1]) / MLF_RATE)
+    text = words_of(" ".join(_TIMES.sub("", line) for line in read_text(path).split("\n")))
+    if not text or any(sign.isdigit() for sign in text):
+        raise ValueError("no sentence in it")
+    return text
 
 
 # ---------------------------------------------------------------- the corpus
@@ -232,8 +158,7 @@ def _lipspeaker_part(clip: str) -> Subset | None:
         return None
     if stem in ("sa1", "sa2"):
         return "train"
-    where = place("tcdtimit", stem)
-    return "train" if where < SHARES[0] else "val" if where < SHARES[0] + SHARES[1] else "test"
+    return part_at(place("tcdtimit", stem))
 
 
 def _is_id(clip: str) -> bool:

@@ -16,7 +16,7 @@ from v2sbench.clips.lines import write_table
 from v2sbench.clips.splits import COLUMNS, read_split
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import Coverage, Split, corpus, digest_of
-from v2sbench.corpora.listing import apply, read_listing
+from v2sbench.corpora.own_splits import read_own_split
 from v2sbench.runtime import UseError, atomic, short_digest
 
 
@@ -30,7 +30,7 @@ def write_split(
 ) -> Coverage:
     """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
 
-    listing: a file with somebody's own division (`corpora.listing`), in place of the split's.
+    listing: a file with somebody's own division (`corpora.own_splits`), in place of the split's.
     embed: gives the (N, D) speaker embeddings of clips; they become ``speaker.npy``. The folder is replaced as a whole
     at the end, so that an interrupted run leaves it as it was; ``face.npy`` is kept where it belongs to the same clips.
     UseError when the clips are of another corpus, or not one of them is in the split.
@@ -41,8 +41,8 @@ def write_split(
         raise UseError(f"split {split.name} divides {split.corpus}, but {clips_folder} holds clips of {made_from}")
     title = None
     if listing is not None:
-        imported = read_listing(listing, corpus(split.corpus))
-        split, title = apply(imported, split), imported.title
+        imported = read_own_split(listing, corpus(split.corpus))
+        split, title = imported.of(split), imported.title
     parts = split.assign(clips.ids)
     if not parts:
         raise UseError(f"split {split.name}: none of the {len(clips)} clips in {clips_folder} is in it")

@@ -14,7 +14,7 @@ a sentence of 1.4 to 2.2 s with 4 to 9 frames of silence on either side.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import ceil
 from pathlib import Path
@@ -23,11 +23,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.corpora.divisions import seen_split, unseen_split
+from v2sbench.corpora import Access
 from v2sbench.corpora.grid import grid_corpus
 from v2sbench.corpora.grid_grammar import ALIGN_RATE, stems, text_of
-from v2sbench.corpora.libritts import libritts_corpus
-from v2sbench.corpora.remote import Access
+from v2sbench.corpora.speech import LIBRITTS, speech_corpus
+from v2sbench.corpora.splits import seen_split, unseen_split
 from v2sbench.runtime import UseError, atomic, fold, parallel, rng, suggest
 from v2sbench.talker import embedded
 from v2sbench.talker.cast import CAST, HELD_OUT, READERS, SEEN, UNSEEN
@@ -351,11 +351,16 @@ CORPORA = (
         generate=generate_faces,
         access=ACCESS,
     ),
-    libritts_corpus(
-        "demo-audio",
-        title="Embedded corpus: synthetic voices, other sentences",
-        licence="made here (espeak-ng voices)",
+    speech_corpus(
+        replace(
+            LIBRITTS,
+            name="demo-audio",
+            title="Embedded corpus: synthetic voices, other sentences",
+            licence="made here (espeak-ng voices)",
+            url="",
+            total=None,
+            access=ACCESS,
+        ),
         generate=generate_audio,
-        access=ACCESS,
     ),
 )

@@ -1,8 +1,8 @@
 """Writes GRID's own media format, MPEG-1 with MP2 sound, with the same bytes every time.
 
 MP2 has a codec delay of 481 samples (10.9 ms at 44.1 kHz): the encoder stamps the first packet 481 samples before the
-picture's start, and `v2sbench.prepare.media` puts every sample at its place by that stamp, to within the 90 kHz clock (half a
-sample at 44.1 kHz).  A reader that only counts samples is 10.9 ms late.
+picture's start, and a reader that goes by time stamps finds every sample at its place, to within the 90 kHz clock (half
+a sample at 44.1 kHz). A reader that only counts samples is 10.9 ms late.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from v2sbench.audio import FPS, RATE
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import Corpus, Scan
 from v2sbench.corpora.folder import name_below
-from v2sbench.corpora.listing import read_listing
+from v2sbench.corpora.own_splits import read_own_split
 from v2sbench.runtime import UseError, parallel, progress, rng
 from v2sbench.tools.doctor_machine import VERDICTS, Case, Finding, code_of, findings_text, paragraph
 from v2sbench.tools.doctor_media import look, look_at_landmarks, try_clip
@@ -160,7 +160,7 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Iterat
     open_ended = {who for who, (_, full) in speakers.items() if full is None}
     known = {name for name in scan.absent if name.split("/", 1)[0] in {*short, *open_ended}}
     if listing is not None:
-        known |= set(read_listing(listing, item).parts)
+        known |= set(read_own_split(listing, item).parts)
     absent = (Case(name=name) for name in known - ids)
     yield from _finding(1, "absent", absent, "missing clips are known by name, from the list or from word times")
     problems = (Case(name=name_below(problem.path, root), reason=problem.reason) for problem in scan.problems)

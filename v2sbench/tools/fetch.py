@@ -26,9 +26,8 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from v2sbench.corpora import Corpus, Scan, folder_of
+from v2sbench.corpora import Corpus, Remote, Scan, folder_of
 from v2sbench.corpora.folder import LEFTOVERS
-from v2sbench.corpora.remote import Remote
 from v2sbench.runtime import CheckError, UseError, atomic, choose, progress
 from v2sbench.tools.transfer import DamagedError, download, is_archive, say, size_of, unpack
 

@@ -1,10 +1,10 @@
 """Importing somebody's own division of a corpus: ``--list FILE``.
 
 One clip a line, ``speaker/stem`` or ``speaker stem``; blank lines and ``# comments`` are passed over. A line
-``[train]``, ``[val]`` or ``[test]`` says which part follows; the part may stand at the head of a line, too
-(``test speaker/stem``). Clips without either are one part, known by their digest when they are a published list, or
-else told by the file's name (``my_test.txt``). Published lists are not shipped (their licence), but a digest tells
-which one a table rests on.
+``[train]``, ``[val]`` or ``[test]`` says which part follows; the part may also stand at the head of a line
+(``test speaker/stem``). Clips without either are one part: their digest says which, when they are a published list,
+or else the file's name does (``my_test.txt``). Published lists are not shipped (their licence), but a digest names the
+one that a table rests on.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from v2sbench.corpora import SUBSETS, Corpus, Split, Subset
+from v2sbench.corpora.corpus import Corpus
+from v2sbench.corpora.folder import read_text
+from v2sbench.corpora.splits import SUBSETS, Split, Subset
 from v2sbench.runtime import UseError, short_digest, suggest
-
-_SECTION = re.compile(r"\[(.*)\]")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class OwnSplit:
     """A division of clips as read from a file."""
 
     parts: dict[str, Subset]
@@ -36,53 +36,67 @@ class Listing:
         """``train_4, test_4 (list 0123456789abcdef)``."""
         return f"{', '.join(self.names) or 'own'} (list {self.digest})"
 
+    def of(self, split: Split) -> Split:
+        """`split` with this division in place of its own: name, metrics and grammar stay; counts are the list's."""
+        sizes = Counter(self.parts.values())
+        return replace(
+            split,
+            description=f"{split.description}; divided by {self.title}",
+            expected={part: sizes[part] for part in SUBSETS if part in sizes},
+            exact=True,
+            subset=self.parts.get,
+            draw=None,
+        )
 
-def read_listing(path: Path, corpus: Corpus) -> Listing:
+
+def read_own_split(path: Path, corpus: Corpus) -> OwnSplit:
     """Read `path`, every id checked against `corpus`.
 
     UseError with the line number for a line that is no clip of the corpus, for an unknown part and for a clip listed
-    twice; UseError for a missing or empty file and when nothing tells which part it is.
+    twice; UseError for a missing or empty file and when nothing says which part it is.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(path).split("\n")
+    except ValueError as error:
         raise UseError(f"cannot read the list {path}: {error}; give a text file of speaker/stem lines") from error
-    part: Subset | None = None
-    listed: dict[str, tuple[int, Subset | None]] = {}
+    section: Subset | None = None
+    listed: dict[str, Subset | None] = {}
+    first_line: dict[str, int] = {}
     for number, raw in enumerate(lines, 1):
         line = raw.split("#", 1)[0].strip()
-        if match := _SECTION.fullmatch(line):
-            part = _part(match[1].strip(), path, number)
+        if match := re.fullmatch(r"\[(.*)\]", line):
+            section = _part(match[1].strip(), f"{path}, line {number}")
         elif line:
-            fields = line.split()
-            told = _part(fields.pop(0), path, number) if fields[0] in SUBSETS and len(fields) > 1 else part
-            clip = "/".join(fields)
+            part, words = section, line.split()
+            if words[0] in SUBSETS and len(words) > 1:
+                part = _part(words.pop(0), f"{path}, line {number}")
+            clip = "/".join(words)
             if not corpus.is_id(clip):
                 raise UseError(f"{path}, line {number}: {line!r} is no clip of {corpus.name}; lines are speaker/stem")
             if clip in listed:
-                raise UseError(f"{path}, line {number}: {clip} stands in line {listed[clip][0]} already")
-            listed[clip] = (number, told)
+                raise UseError(f"{path}, line {number}: {clip} stands in line {first_line[clip]} already")
+            listed[clip], first_line[clip] = part, number
     if not listed:
         raise UseError(f"the list {path} names no clip; give one speaker/stem a line")
-    return _listing(path, corpus, {clip: where for clip, (_, where) in listed.items()})
+    return _settled(path, corpus, listed)
 
 
-def _part(name: str, path: Path, number: int) -> Subset:
+def _part(name: str, where: str) -> Subset:
     for part in SUBSETS:
         if name == part:
             return part
     allowed = ", ".join(f"[{part}]" for part in SUBSETS)
-    raise UseError(f"{path}, line {number}: unknown part [{name}]{suggest(name, SUBSETS)} (allowed: {allowed})")
+    raise UseError(f"{where}: unknown part [{name}]{suggest(name, SUBSETS)} (allowed: {allowed})")
 
 
-def _listing(path: Path, corpus: Corpus, listed: dict[str, Subset | None]) -> Listing:
+def _settled(path: Path, corpus: Corpus, listed: dict[str, Subset | None]) -> OwnSplit:
     """Name the whole and its parts by their digests, and find the part of what stands under no section."""
-    digest = short_digest(listed)
-    known = corpus.known_lists
-    names = [known[digest].name] if digest in known else []
     groups: defaultdict[Subset | None, list[str]] = defaultdict(list)
     for clip, part in listed.items():
         groups[part].append(clip)
+    digest = short_digest(listed)
+    known = corpus.known_lists
+    names = [known[digest].name] if digest in known else []
     parts: dict[str, Subset] = {}
     for part, clips in groups.items():
         published = known.get(short_digest(clips))
@@ -91,31 +105,14 @@ def _listing(path: Path, corpus: Corpus, listed: dict[str, Subset | None]) -> Li
         settled = part or (published.subset if published else None) or _part_of_name(path)
         if settled is None:
             raise UseError(
-                f"nothing tells which part the {len(clips)} clips of {path} are; put a line [train], [val] or [test] "
+                f"nothing says which part the {len(clips)} clips of {path} are; put a line [train], [val] or [test] "
                 f"above them, or name the file so (my_test.txt)"
             )
         parts.update(dict.fromkeys(clips, settled))
-    return Listing(parts=parts, digest=digest, names=tuple(names))
+    return OwnSplit(parts=parts, digest=digest, names=tuple(names))
 
 
 def _part_of_name(path: Path) -> Subset | None:
     words = re.split(r"[^a-z]+", path.stem.lower())
-    told = [part for part in SUBSETS if part in words]
-    return told[0] if len(told) == 1 else None
-
-
-def apply(listing: Listing, split: Split) -> Split:
-    """`split` with the list's division in place of its own: name, metrics and grammar stay; counts are the list's."""
-    counts: dict[Subset, int | None] = {}
-    sizes = Counter(listing.parts.values())
-    for part in SUBSETS:
-        if part in sizes:
-            counts[part] = sizes[part]
-    return replace(
-        split,
-        description=f"{split.description}; divided by {listing.title}",
-        expected=counts,
-        exact=True,
-        subset=listing.parts.get,
-        draw=None,
-    )
+    found = [part for part in SUBSETS if part in words]
+    return found[0] if len(found) == 1 else None
