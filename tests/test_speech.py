@@ -131,6 +131,7 @@ def test_vctk_has_no_substitute_for_it(tmp_path):
     unused = "only pNNN/pNNN_NNN_mic1 is used, and it is not here"
     assert reasons(found, tmp_path) == {
         f"{TRIMMED}/p225/p225_001_mic1.flac": "empty file",
+        f"{TRIMMED}/p225/p225_001_mic2.flac": unused,
         f"{TRIMMED}/p225/p225_002_mic2.flac": unused,
         "wav48/p225/p225_003.wav": unused,
         f"{TRIMMED}/p226/p225_004_mic1.flac": "not named pNNN/pNNN_NNN_mic1.flac",

@@ -39,7 +39,7 @@ class Speech:
     ids: str
     """Regular expression of all possible ids."""
     chosen: str = ""
-    """Regular expression: where set, only sounds with it in their path are clips, and they replace other takes."""
+    """Regular expression: where set, only sounds with it in their path are clips; other takes give way to them."""
     table: str = ""
     """Regular expression of the names of files that list the sounds: where set, a sound must be listed."""
     read: Callable[[Path], Iterator[tuple[Path, str]]] | None = None
@@ -77,51 +77,43 @@ def scan(root: Path, *, row: Speech) -> Scan:
             except (OSError, ValueError) as error:
                 problems.append(Problem(path=file.path, reason=str(error)))
 
-    named: list[tuple[File, str, str]] = []
+    found: list[Found] = []
     passed = 0
     for file in sounds:
         match = re.search(rf"(?:^|/){row.sound}\.\w+\Z", file.path.as_posix())
         if match is None:
             reason = f"not named {row.shape}{file.suffix}"
             problems.append(Problem(path=file.path, reason=reason, foreign=True))
-        elif not row.table or file.path in listed:
-            fields = {"speaker": listed.get(file.path), **match.groupdict()}
-            recording = "" if "speaker" in match.groupdict() else file.stem  # a table may rename a speaker
-            named.append((file, row.clip.format(**fields), recording))
+        elif file.fault:
+            problems.append(Problem(path=file.path, reason=file.fault))
+        elif row.read is None or file.path in listed:
+            found.append(_found(file, row, {"speaker": listed.get(file.path, ""), **match.groupdict()}))
         elif row.unlisted and not tables.isdisjoint(file.path.parents):
             passed += 1
         else:
             reason = "not listed by the corpus' own table, or no table is here"
             problems.append(Problem(path=file.path, reason=reason, foreign=True))
 
-    better = {name for file, name, _ in named if _is_chosen(file, row)}
-    found: list[Found] = []
-    superseded: list[Path] = []
-    for file, name, recording in named:
-        if not _is_chosen(file, row):
-            if name in better:
-                superseded.append(file.path)
-            else:
-                problems.append(Problem(path=file.path, reason=f"only {row.shape} is used, and it is not here"))
-        elif file.fault:
-            problems.append(Problem(path=file.path, reason=file.fault))
-        else:
-            clip = Clip(id=name, speaker=name.split("/")[0], media=file.path, text=None, video=False)
-            rank = (row.suffixes.index(file.suffix),)
-            found.append(Found(clip=clip, pattern=_pattern(file, row), rank=rank, recording=recording))
+    here = {item.clip.id for item in found if _is_chosen(item.clip.media, row)}
+    reason = f"only {row.shape} is used, and it is not here"
+    problems += [Problem(path=item.clip.media, reason=reason) for item in found if item.clip.id not in here]
     note = f"; {passed} {row.unlisted}" if passed else ""
-    return scan_of_found(found, problems, note=note, superseded=superseded)
+    return scan_of_found([item for item in found if item.clip.id in here], problems, note=note)
 
 
-def _is_chosen(file: File, row: Speech) -> bool:
-    return re.search(row.chosen, file.path.as_posix()) is not None
-
-
-def _pattern(file: File, row: Speech) -> str:
-    """``LibriTTS/dev-clean/SPK/CHAP/*.wav``."""
+def _found(file: File, row: Speech, fields: dict[str, str]) -> Found:
     folders = row.shape.split("/")[:-1]
     above = file.parts[: max(0, len(file.parts) - len(folders))]
-    return "/".join([*above, *folders, f"*{file.suffix}"])
+    return Found(
+        clip=Clip(id=row.clip.format(**fields), speaker=fields["speaker"], media=file.path, text=None, video=False),
+        pattern="/".join([*above, *folders, f"*{file.suffix}"]),  # LibriTTS/dev-clean/SPK/CHAP/*.wav
+        rank=(int(not _is_chosen(file.path, row)), row.suffixes.index(file.suffix)),
+        recording=fields["stem"] if row.unlisted else "",  # another release may rename a volunteer
+    )
+
+
+def _is_chosen(path: Path, row: Speech) -> bool:
+    return re.search(row.chosen, path.as_posix()) is not None
 
 
 def _is_id(clip: str, *, ids: str) -> bool:
