@@ -66,33 +66,38 @@ def need_split(name: str) -> Path:
     return folder
 
 
-def systems_of(pairs: Sequence[str], split: str | None = None) -> dict[str, Path]:
-    """The users' systems that `--system NAME=DIR` names, in the order given.
+def systems_of(
+    pairs: Sequence[str], split: str | None = None, *, wavs: Path | None = None, name: str | None = None
+) -> dict[str, Path]:
+    """The users' systems that `--system NAME=DIR` names, in the order given: name -> folder of audio.
 
-    split: None when the scores belong to no split; the suite's own names are then free. UseError when a pair is
-    malformed, a name cannot be used or is given twice, or a folder is missing.
+    split: None when the scores belong to no split; the suite's own names are then free. wavs, name: one system more,
+    the first, called like its folder where there is no name. UseError when a pair is malformed, a name cannot be used
+    or is given twice, or a folder is missing.
     """
-    found: dict[str, Path] = {}
+    if name and not wavs:
+        raise UseError(f"--name {name} names the system of --wavs, which is not given")
+    named = [(name or wavs.resolve().name, wavs)] if wavs else []
     for pair in pairs:
-        name, equals, folder = pair.partition("=")
-        if not (name and equals and folder):
+        own, equals, folder = pair.partition("=")
+        if not (own and equals and folder):
             raise UseError(f"--system takes NAME=DIR, not {pair!r}")
-        add_system(found, name, Path(folder), split)
+        named.append((own, Path(folder)))
+    found: dict[str, Path] = {}
+    for own, place in named:
+        fault = ""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", own):
+            fault = f"{own!r} cannot name a system (letters, digits, . _ -)"
+        elif split and (own in REFERENCES or own.startswith(("a2a-", "copy-", "v2a-"))):
+            fault = f"{own!r} is the name of one of this project's own systems"
+        elif own in found:
+            fault = f"two systems are called {own!r}"
+        if fault:
+            raise UseError(f"{fault}; give yours another name by --system NAME=DIR")
+        if not place.is_dir():
+            raise UseError(f"no folder {place} with the audio of {own}")
+        found[own] = place
     return found
-
-
-def add_system(found: dict[str, Path], name: str, folder: Path, split: str | None) -> None:
-    """Add a user's system to those found so far; see `systems_of`."""
-    remedy = "give it another by --system NAME=DIR"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UseError(f"{name!r} cannot name a system (letters, digits, . _ -); {remedy}")
-    if split and (name in REFERENCES or name.startswith(("a2a-", "copy-", "v2a-"))):
-        raise UseError(f"{name!r} is the name of one of this project's own systems; {remedy}")
-    if name in found:
-        raise UseError(f"two systems are called {name!r}; give one of them another name by --system NAME=DIR")
-    if not folder.is_dir():
-        raise UseError(f"no folder {folder} with the audio of {name}")
-    found[name] = folder
 
 
 def write_facts(folder: Path, facts: dict[str, str]) -> None:

@@ -20,7 +20,6 @@ from v2sbench.cli.options import (
     DIR,
     FILE,
     MEASURED,
-    add_system,
     exclusive,
     jobs_option,
     names_in,
@@ -98,23 +97,15 @@ def score(
     **how: Any,
 ) -> None:
     """Wavs and references -> one JSON line a clip, for each system and protocol."""
-    if name and not wavs:
-        raise UseError(f"--name {name} names the system of --wavs, which is not given")
-    if split:
-        for option, value in {"refs": refs, "texts": texts, "grammar": grammar, "truth": truth}.items():
-            if value:
-                raise UseError(f"--{option} does not go with --split: the split has its own")
-    elif made:
+    for option, value in {"refs": refs, "texts": texts, "grammar": grammar, "truth": truth}.items():
+        if split and value:
+            raise UseError(f"--{option} does not go with --split: the split has its own")
+    if made and not split:
         raise UseError(f"a SYSTEM ({made[0]!r}) needs --split; without one, give --name to name --wavs")
-    own: dict[str, Path] = {}
-    if wavs:
-        add_system(own, name or wavs.resolve().name, wavs, split)
-    for other, folder in systems_of(systems, split).items():
-        add_system(own, other, folder, split)
+    own = systems_of(systems, split, wavs=wavs, name=name)
     if split:
         score_split(split, made, own, **how)
     else:
-        exclusive(texts=texts, grammar=grammar)
         _score(_from_folders(own, refs, texts, grammar, truth), **how)
 
 
@@ -156,6 +147,7 @@ def _from_folders(
         raise UseError("without --split, --wavs or --system is needed; see: v2sbench score --help")
     if refs is None:
         raise UseError("without --split, --refs is needed; see: v2sbench score --help")
+    exclusive(texts=texts, grammar=grammar)
     from v2sbench.scoring.folders import clips_of
 
     clips = clips_of(refs)
