@@ -22,14 +22,11 @@ from v2sbench.nets.model import SpeechModel, build_model
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one module, as a card builds it."""
+    """The cost of one module, as a card builds it."""
 
     parameters: int
-    """Numbers that training could change."""
-    trainable: int
-    """Those that it does change: none of a frozen module."""
-    rate: float
-    """Multiply-adds per second of speech, in evaluation, at clips as long as the card's training crops."""
+    trainable: int  # parameters that training changes: none of a frozen module
+    rate: float  # multiply-adds per second of speech, in evaluation, at clips as long as the card's training crops
 
 
 def sketch(card: Card) -> SpeechModel:
@@ -59,11 +56,7 @@ def costs_of(card: Card) -> dict[str, Cost]:
     model = sketch(card)
     rates = _rates(replace(card, name="", init=None, freeze=()))
     return {
-        name: Cost(
-            parameters=parameters(module),
-            trainable=parameters(module, trainable=True),
-            rate=rates[name],
-        )
+        name: Cost(parameters=parameters(module), trainable=parameters(module, trainable=True), rate=rates[name])
         for name, module in [("", model), *model.named_children()]
     }
 

@@ -187,8 +187,8 @@ def _bring_all(remotes: Sequence[Remote], folder: Path, jobs: int, keep: bool) -
     """Bring the files, `jobs` at a time. Raises what `fetch` says."""
     state, lock = folder / ".fetch", threading.Lock()
     sizes = [remote.size or size_of(remote.url) or 0 for remote in remotes]
-    here = sum(max((path.stat().st_size for path in (state / f"{remote.name}.part", state / remote.name)
-                    if path.exists()), default=0) for remote in remotes)  # fmt: skip
+    begun = [state / f"{remote.name}{end}" for remote in remotes for end in ("", ".part")]
+    here = sum(path.stat().st_size for path in begun if path.exists())
     beside = sum(sizes) if keep else sum(sorted(sizes)[-jobs:])  # archives that lie there at one time
     need = int(GROWTH * sum(sizes)) + beside - here + MARGIN
     free = shutil.disk_usage(state).free
@@ -216,21 +216,20 @@ def _bring_all(remotes: Sequence[Remote], folder: Path, jobs: int, keep: bool) -
 
 
 def _bring(remote: Remote, *, folder: Path, advance: Callable[[int], None], keep: bool) -> _Brought:
-    """Download, check and unpack one file; the errors that the other files should not suffer from are returned."""
-    brought = _Brought(name=remote.name)
+    """Bring one file; an error is returned, so that the other files do not suffer from it."""
     try:
-        _bring_one(remote, folder, advance, keep, brought)
+        damaged, kept = _bring_one(remote, folder, advance, keep)
+        return _Brought(name=remote.name, damaged=damaged, kept=kept)
     except (UseError, CheckError) as error:
-        brought.error = error
+        return _Brought(name=remote.name, error=error)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        brought.error = UseError("the disk is full" if full else f"{error.strerror or error}: {error.filename}")
-    return brought
+        reason = f"the disk of {folder} is full" if full else f"{error.strerror or error}: {error.filename}"
+        return _Brought(name=remote.name, error=UseError(reason))
 
 
-def _bring_one(
-    remote: Remote, folder: Path, advance: Callable[[int], None], keep: bool, brought: _Brought
-) -> None:  # fmt: skip
+def _bring_one(remote: Remote, folder: Path, advance: Callable[[int], None], keep: bool) -> tuple[bool, list[Path]]:
+    """Download, check, unpack and publish one file: whether it arrived damaged at first, and the places left alone."""
     archive = folder / ".fetch" / remote.name
     part, bad, draft = (archive.with_name(f"{remote.name}{end}") for end in (".part", ".bad", ".draft"))
     for attempt in range(1, DAMAGED + 1):
@@ -254,10 +253,9 @@ def _bring_one(
         if attempt == DAMAGED:
             os.replace(archive, bad)
             raise CheckError(f"arrived damaged {DAMAGED} times, the last copy is {bad}: {fault}")
-        brought.damaged = True
         advance(-archive.stat().st_size)
         archive.unlink()
-    paths, brought.kept = publish(draft, folder / remote.into)
+    paths, kept = publish(draft, folder / remote.into)
     shutil.rmtree(draft)
     if not paths:
         raise CheckError(f"{remote.name} has no file in it")
@@ -267,6 +265,7 @@ def _bring_one(
     bad.unlink(missing_ok=True)
     if not keep:
         archive.unlink(missing_ok=True)
+    return attempt > 1, kept
 
 
 def _fault(archive: Path, remote: Remote) -> str:
