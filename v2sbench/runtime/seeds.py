@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def fold(seed: int, *parts: object) -> int:
@@ -16,6 +18,8 @@ def fold(seed: int, *parts: object) -> int:
 
 def rng(seed: int, *parts: object) -> np.random.Generator:
     """A numpy generator seeded by `fold(seed, *parts)`."""
+    import numpy as np  # here, so that `v2sbench --help` is quick
+
     return np.random.default_rng(fold(seed, *parts))
 
 
