@@ -153,10 +153,8 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Iterat
         text = f"{sum(short.values())} of {sum(item.inventory.values())} clips are missing"
         text += f", among them all of {len(whole)} speakers" if whole else ""
         yield Finding(weight=1, kind="missing", text=text, count=sum(short.values()))
-    lacking = [part for part in item.parts if not any(name.startswith(f"{part}-") for name in ids)]
-    if lacking:
-        text = f"{len(lacking)} of {len(item.parts)} parts are not here: {', '.join(lacking)}"
-        yield Finding(weight=1, kind="lacking", text=text, count=len(lacking))
+    lacking = (Case(name=part) for part in item.parts if not any(name.startswith(f"{part}-") for name in ids))
+    yield from _finding(1, "lacking", lacking, f"of {len(item.parts)} parts are not here")
     open_ended = {who for who, (_, full) in speakers.items() if full is None}
     known = {name for name in scan.absent if name.split("/", 1)[0] in {*short, *open_ended}}
     if listing is not None:
@@ -165,17 +163,10 @@ def _names(item: Corpus, scan: Scan, root: Path, listing: Path | None) -> Iterat
     yield from _finding(1, "absent", absent, "missing clips are known by name, from the list or from word times")
     problems = (Case(name=name_below(problem.path, root), reason=problem.reason) for problem in scan.problems)
     yield from _finding(1, "problems", problems, "files cannot be used")
-    surplus = [f"{who} {have - full:+d}" for who, (have, full) in speakers.items() if full is not None and have > full]
-    if surplus:
-        text = f"more clips than a full copy has: {_some(surplus)}"
-        yield Finding(weight=0, kind="surplus", text=text, count=len(surplus))
-    if scan.superseded:
-        text = f"{len(scan.superseded)} further copies of clips are passed over"
-        yield Finding(weight=0, kind="superseded", text=text, count=len(scan.superseded))
-    untold = sum(clip.text is None for clip in scan.clips)
-    if 0 < untold < len(ids):
-        text = f"{untold} clips have no text: they count in no word error rate"
-        yield Finding(weight=0, kind="texts", text=text, count=untold)
+    surplus = (Case(name=who) for who, (have, full) in speakers.items() if full is not None and have > full)
+    yield from _finding(0, "surplus", surplus, "speakers have more clips than in a full copy")
+    further = (Case(name=name_below(path, root)) for path in scan.superseded)
+    yield from _finding(0, "superseded", further, "further copies of clips are passed over")
 
 
 # ---------------------------------------------------------------- media
