@@ -23,13 +23,14 @@ import torch
 from v2sbench.audio import RATE, SAMPLES_PER_FRAME, resample
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
+from v2sbench.nets import load_card, load_params
 from v2sbench.nets.batch import Batch
-from v2sbench.nets.card_reading import load_card, load_params
 from v2sbench.nets.cards import Card
 from v2sbench.nets.model import build_model
 from v2sbench.runtime import UseError, device, fold, merge, rng, setup_determinism
+from v2sbench.runtime.systems import GRIFFIN_LIM
 from v2sbench.scoring.metrics.stoi import intelligibility
-from v2sbench.synthesis.vocoders import GRIFFIN_LIM, load_vocoder
+from v2sbench.synthesis import load_vocoder
 from v2sbench.train.batches import Batches
 from v2sbench.train.objectives import objective_of
 

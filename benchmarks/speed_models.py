@@ -27,12 +27,13 @@ from v2sbench.audio import FPS, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable
 from v2sbench.clips.store import Clips
 from v2sbench.corpora import Coverage
+from v2sbench.nets import card_from_json, load_card, load_params
 from v2sbench.nets.batch import Batch
-from v2sbench.nets.card_reading import card_from_json, load_card, load_params, model_of
 from v2sbench.nets.cards import Card
 from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.model import build_model
 from v2sbench.prepare.writer import ShardWriter
+from v2sbench.runtime.systems import model_of
 from v2sbench.synthesis.griffin_lim import griffin_lim
 from v2sbench.train.batches import Batches
 from v2sbench.train.objectives import objective_of

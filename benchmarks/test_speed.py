@@ -47,7 +47,7 @@ from benchmarks.speed_models import (
 )
 from v2sbench.audio import FPS, SAMPLES_PER_FRAME, read_wav, write_wav
 from v2sbench.clips.store import Clips
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.nets.cards import Card
 from v2sbench.nets.mel import LogMel
 from v2sbench.runtime import worker_count

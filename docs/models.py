@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from v2sbench.audio import FPS, SAMPLES_PER_FRAME
-from v2sbench.nets.card_reading import card_chain, list_cards, load_card, load_params
+from v2sbench.nets import card_chain, list_cards, load_card, load_params
 from v2sbench.nets.cards import Adversary, Card
 from v2sbench.report.card_sources import Value, read_values
 from v2sbench.tools.cost import costs_of, multiply_adds, parameters

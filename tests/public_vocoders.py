@@ -15,11 +15,12 @@ from ruamel.yaml import YAML
 from torch import Tensor, nn
 
 from tests.small import small_card
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.model import build_model, save_weights
-from v2sbench.synthesis.hifigan import HifiGan, HifiGanArch
-from v2sbench.synthesis.parallel_wavegan import ParallelWaveGan, _Params, _Upsampling
+from v2sbench.runtime import build
+from v2sbench.synthesis.hifigan import HifiGan, HifiGanConfig
+from v2sbench.synthesis.parallel_wavegan import ParallelWaveGan, wavenet_params
 
 MEL = load_card("a2a-mel-s").arch.mel
 FEATURES = {
@@ -86,9 +87,7 @@ def wavenet(folder: Path, *, layout: str = "old", zipped: bool = True, **params:
     """A checkpoint of the ParallelWaveGAN repository with config and statistics."""
     content = WAVENET | params
     dump_yaml(folder / "config.yml", FEATURES | {"generator_params": content})
-    scales = tuple(content["upsample_params"]["upsample_scales"])
-    up = _Upsampling(upsample_scales=scales)
-    module = random_module(ParallelWaveGan(_Params(**{**content, "upsample_params": up})))
+    module = random_module(ParallelWaveGan(wavenet_params(folder, content)))
     write_stats(folder)
     path = folder / "checkpoint-400000steps.pkl"
     state = {"generator": normalised(module, layout), "discriminator": {"conv.weight": torch.zeros(2)}}
@@ -103,27 +102,27 @@ def hifigan(folder: Path, *, layout: str = "old", **config: Any) -> Path:
     content = HIFIGAN | config
     (folder / "config.json").write_text(json.dumps(content))
     path = folder / "generator_v1"
-    torch.save({"generator": normalised(random_module(HifiGan(arch_of(content))), layout)}, path)
+    torch.save({"generator": normalised(random_module(HifiGan(shape_of(content))), layout)}, path)
     return path
 
 
-def arch_of(config: dict[str, Any]) -> HifiGanArch:
-    return HifiGanArch(
-        bands=80, channels=config["upsample_initial_channel"], kernel=7, rates=tuple(config["upsample_rates"]),
-        rate_kernels=tuple(config["upsample_kernel_sizes"]), block_kernels=tuple(config["resblock_kernel_sizes"]),
-        dilations=tuple(map(tuple, config["resblock_dilation_sizes"])), paired=config["resblock"] == "1", whole=False,
-    )  # fmt: skip
+def shape_of(config: dict[str, Any]) -> HifiGanConfig:
+    shaping = {key: config[key] for key in HifiGanConfig.__dataclass_fields__}
+    return build(HifiGanConfig, shaping, "config")
+
+
+def repository_generator(paired: bool = True) -> HifiGan:
+    """A generator of the ParallelWaveGAN repository's HiFi-GAN, as REPOSITORY_HIFIGAN describes it."""
+    other = {"upsample_kernel_sizes": (10, 10, 8, 6), "resblock_dilation_sizes": ((1, 3), (1, 2))}
+    return HifiGan(dataclasses.replace(shape_of(HIFIGAN), resblock="1" if paired else "2", **other), exact=True)
 
 
 def repository_hifigan(folder: Path, *, paired: bool = True) -> Path:
     """A HiFi-GAN of the ParallelWaveGAN repository, with that repository's names."""
     params = REPOSITORY_HIFIGAN | {"use_additional_convs": paired}
     dump_yaml(folder / "config.yml", FEATURES | {"generator_type": "HiFiGANGenerator", "generator_params": params})
-    arch = dataclasses.replace(
-        arch_of(HIFIGAN), rate_kernels=(10, 10, 8, 6), dilations=((1, 3), (1, 2)), paired=paired, whole=True
-    )
     state = {}
-    for name, value in normalised(random_module(HifiGan(arch)), "old").items():
+    for name, value in normalised(random_module(repository_generator(paired)), "old").items():
         parts = name.split(".")
         if parts[0] in ("ups", "conv_post"):
             parts[-1:] = ["1", parts[-1]]

@@ -13,7 +13,7 @@ from v2sbench.audio import RATE, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.clips.lines import write_table
 from v2sbench.clips.splits import COLUMNS, DIMENSIONS
 from v2sbench.clips.store import Clips
-from v2sbench.nets.card_reading import card_from_json, load_card
+from v2sbench.nets import card_from_json, load_card
 from v2sbench.nets.cards import Card, Params
 from v2sbench.prepare.writer import ShardWriter, encode_still
 from v2sbench.runtime import merge, rng
@@ -69,7 +69,7 @@ def small_split(project: Path, *, video: bool = True, speakers: int = 2, clips: 
     folder = folder_of(project / "splits" / "toy")
     write_table(folder / "split.tsv", COLUMNS, rows)
     counts = {name: [sum(row[0] == name for row in rows), None] for name in ("train", "val", "test")}
-    about = {"name": "toy", "corpus": "toy", "clips": "../../clips/toy", "coverage": counts, "exact": True,
+    about = {"name": "toy", "corpus": "toy", "clips": "../../clips/toy", "coverage": counts, "coverage_label": "",
              "digest": "0" * 16, "division": "0" * 16, "listing": None, "identity": "seen", "grammar": None,
              "wer": True}  # fmt: skip
     (folder / "split.json").write_text(json.dumps(about))

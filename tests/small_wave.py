@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.small import SMALL, small_params
 from v2sbench.audio import SAMPLES_PER_FRAME
 from v2sbench.clips.splits import DIMENSIONS
-from v2sbench.nets.card_reading import card_from_json, load_card
+from v2sbench.nets import card_from_json, load_card
 from v2sbench.nets.cards import Card, Params
 from v2sbench.nets.model import SpeechModel
 from v2sbench.runtime import merge

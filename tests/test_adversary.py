@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.nets.cards import Adversary
 from v2sbench.runtime import UseError
 from v2sbench.train.adversary import Alarm, Discriminator, discriminator_loss, feature_loss, generator_loss

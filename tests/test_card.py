@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench.nets.card_reading import card_chain, card_from_json, list_cards, load_card, load_params, model_of
+from v2sbench.nets import card_chain, card_from_json, list_cards, load_card, load_params
 from v2sbench.nets.cards import Params
 from v2sbench.runtime import UseError, build, merge, read_yaml
+from v2sbench.runtime.systems import model_of
 
 PROFILE: dict[str, Any] = {
     "profile": "test", "seed": 1, "threads": 1, "corpora": {}, "splits": {}, "pretrain_split": "p", "models": ["mel-s"],

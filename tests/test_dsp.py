@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from v2sbench.audio import RATE, SAMPLES_PER_FRAME
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.nets.mel import LogMel, mel_frames, repeat_index
 from v2sbench.synthesis.griffin_lim import griffin_lim
 

@@ -27,7 +27,7 @@ from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
 from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import setup_determinism
-from v2sbench.train import loop as train
+from v2sbench.train import loop
 from v2sbench.train.batches import Batches
 from v2sbench.train.loop import Run
 
@@ -91,7 +91,7 @@ def golden_of(variant: str) -> dict[str, list[float | None]]:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_first_steps_are_those_in_git(project: Path, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
-    monkeypatch.setattr(train, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(loop, "device", lambda: torch.device("cpu"))
     off = moved(curve(variant, project), golden_of(variant))
     assert not off, f"{variant}: {off}; if that is meant, run: python -m tests.test_golden"
 
@@ -111,7 +111,7 @@ def test_the_first_steps_are_those_in_git(project: Path, monkeypatch: pytest.Mon
 def test_another_recipe_would_be_seen(
     project: Path, monkeypatch: pytest.MonkeyPatch, variant: str, change: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(train, "device", lambda: torch.device("cpu"))
+    monkeypatch.setattr(loop, "device", lambda: torch.device("cpu"))
     assert moved(curve(variant, project, **change), golden_of(variant))
 
 

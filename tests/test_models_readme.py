@@ -15,7 +15,7 @@ from torch import nn
 from docs.models import RATE, description, hours, operations
 from tests.imports import ROOT
 from tests.small_wave import small_variant
-from v2sbench.nets.card_reading import list_cards, load_card
+from v2sbench.nets import list_cards, load_card
 from v2sbench.nets.cards import Adversary, DecoderArch, TemporalArch, WaveArch
 from v2sbench.nets.mel_decoder import Attention, rotary
 from v2sbench.nets.model import build_model

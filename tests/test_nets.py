@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 
 from tests.small_wave import identity_of, output_of, small_variant, source_of
 from v2sbench.audio import SAMPLES_PER_FRAME
-from v2sbench.nets.card_reading import list_cards
+from v2sbench.nets import list_cards
 from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.mel_decoder import rotary, rotate
 from v2sbench.nets.model import SpeechModel, build_model, load_weights, save_weights, transfer_decoder
 from v2sbench.nets.norm import ModalityNorm
-from v2sbench.nets.trained_on import Heard
+from v2sbench.nets.trained_on import TrainedOn
 from v2sbench.runtime import UseError
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
@@ -213,7 +213,7 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
         card = small_variant(name)
         model = build_model(card)
         clips = np.arange(-2, 3)
-        model.heard = (Heard(corpus="grid", split="grid1-seen", division="0" * 16, listing=None, clips=clips),)
+        model.trained_on = (TrainedOn(corpus="grid", split="grid1-seen", division="0" * 16, listing=None, clips=clips),)
         digests = set()
         for file in ("a", "b"):
             save_weights(model, tmp_path / f"{file}.safetensors")
@@ -223,8 +223,8 @@ def test_checkpoint_holds_its_card_and_has_stable_bytes(tmp_path: Path) -> None:
         loaded = load_weights(tmp_path / "a.safetensors", card)
         assert type(loaded) is type(model)
         assert loaded.card == card
-        assert [item.about for item in loaded.heard] == [item.about for item in model.heard]
-        assert np.array_equal(loaded.heard[0].clips, clips)
+        assert [item.about for item in loaded.trained_on] == [item.about for item in model.trained_on]
+        assert np.array_equal(loaded.trained_on[0].clips, clips)
         assert not loaded.training
         for key, tensor in model.state_dict().items():
             assert torch.equal(loaded.state_dict()[key], tensor)

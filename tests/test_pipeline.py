@@ -18,7 +18,7 @@ import pytest
 from docs.structure import arrows
 from v2sbench import cli
 from v2sbench.corpora import corpus, split
-from v2sbench.nets.card_reading import card_chain, list_cards, load_card, load_params
+from v2sbench.nets import card_chain, list_cards, load_card, load_params
 from v2sbench.runtime import read_yaml
 from v2sbench.talker.corpus import DemoSize
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.documents import read
 from v2sbench import cli
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.scoring.metrics import catalogue
 from v2sbench.scoring.metrics.pair import Pair
 from v2sbench.scoring.recognisers import GROUP, recogniser

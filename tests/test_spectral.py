@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from v2sbench.audio import RATE
-from v2sbench.nets.card_reading import load_card
+from v2sbench.nets import load_card
 from v2sbench.nets.cards import LossWeights
 from v2sbench.nets.mel import LogMel
 from v2sbench.train.losses import BANDS, CEPSTRA, FLOOR, POWER, RESOLUTIONS, SpectralLosses

@@ -15,18 +15,19 @@ from tests.small_wave import wave_params
 from v2sbench.audio import SAMPLES_PER_FRAME, read_wav
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
-from v2sbench.nets.model import weights_path
+from v2sbench.nets import weights_path
 from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import REFERENCES
+from v2sbench.synthesis import audio_folder, synthesise
 from v2sbench.synthesis.speak import speak
-from v2sbench.synthesis.synth import REFERENCES, audio_folder, synth
-from v2sbench.train.loop import train_variant
+from v2sbench.train import train
 
 SCRATCH = "v2a-mel-s-speaker-scratch"
 
 
 @pytest.mark.parametrize("system", REFERENCES)
 def test_reference_systems_cover_the_test_clips_with_lawful_lengths(project: Path, system: str) -> None:
-    folder, vocoder = synth(system, "toy", params=small_params())
+    folder, vocoder = synthesise(system, "toy", params=small_params())
     assert vocoder == ("griffin-lim" if system == "griffin-lim" else "")
     assert folder == audio_folder("toy", system)
     table = read_split(Path("splits/toy"))
@@ -51,17 +52,17 @@ def test_the_same_system_gives_the_same_bytes(project: Path) -> None:
         return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
     for system in ("griffin-lim", "noise"):
-        folders = [synth(system, "toy", params=small_params(), out=Path(f"{system}{turn}"))[0] for turn in range(2)]
-        assert digest(folders[0]) == digest(folders[1])
+        first, again = (synthesise(system, "toy", small_params(), out=Path(f"{system}{turn}"))[0] for turn in range(2))
+        assert digest(first) == digest(again)
 
 
 def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -> None:
     params = small_params(steps=2)
     with pytest.raises(UseError, match="no weights at"):
-        synth(SCRATCH, "toy", params=params)
+        synthesise(SCRATCH, "toy", params=params)
     assert not audio_folder("toy", SCRATCH).exists()
-    weights = train_variant(SCRATCH, "toy", params=params)
-    folder, vocoder = synth(SCRATCH, "toy", params=params)
+    weights = train(SCRATCH, "toy", params=params)
+    folder, vocoder = synthesise(SCRATCH, "toy", params=params)
     assert vocoder == "griffin-lim"
     assert len(list(folder.rglob("*.wav"))) == len(read_split(Path("splits/toy")).subset("test"))
     fake("grid", project / "grid")
@@ -80,7 +81,7 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
 def test_weights_that_heard_a_test_clip_are_refused(project: Path) -> None:
     params = wave_params(steps=1)
     for name in (SCRATCH, "vocoder"):
-        train_variant(name, "toy", params=params)
+        train(name, "toy", params=params)
     table = Path("splits/toy/split.tsv")
     head, *lines = table.read_text().splitlines()
     swapped = {"train": "test", "test": "train"}  # what was trained on is tested now
@@ -96,18 +97,18 @@ def test_weights_that_heard_a_test_clip_are_refused(project: Path) -> None:
     refused = r"trained on toy, and so on 10 test clips of toy \(s1/clip0, s1/clip1, s1/clip2, ...\)"
     for system in (SCRATCH, "copy-vocoder"):
         with pytest.raises(UseError, match=refused):
-            synth(system, "toy", params=params)
+            synthesise(system, "toy", params=params)
         assert not audio_folder("toy", system).exists()
-    hears = train_variant("a2a-mel-s", "toy", params=params)
+    hears = train("a2a-mel-s", "toy", params=params)
     with pytest.raises(UseError, match=refused):  # the model is innocent, its vocoder is not
-        synth("a2a-mel-s", "toy", params=params, weights=hears, vocoder=str(weights_path("vocoder", "toy")))
+        synthesise("a2a-mel-s", "toy", params=params, weights=hears, vocoder=str(weights_path("vocoder", "toy")))
 
 
 @pytest.mark.parametrize("identity", ["speaker", "face"])
 def test_a_waveform_model_speaks_without_a_vocoder(project: Path, identity: str) -> None:
     variant, params = f"v2a-wave-{identity}-scratch", wave_params(steps=2)
-    weights = train_variant(variant, "toy", params=params)
-    folder, vocoder = synth(variant, "toy", params=params)
+    weights = train(variant, "toy", params=params)
+    folder, vocoder = synthesise(variant, "toy", params=params)
     assert vocoder == ""
     for row in read_split(Path("splits/toy")).subset("test"):
         wave, rate = read_wav(folder / f"{row.id}.wav")
@@ -120,17 +121,17 @@ def test_a_waveform_model_speaks_without_a_vocoder(project: Path, identity: str)
 def test_copy_synthesis_through_a_vocoder_of_our_own(project: Path) -> None:
     """By its card's name from where training put it, or any by path; and as the vocoder of a mel model."""
     params = wave_params(steps=2)
-    weights = train_variant("vocoder", "toy", params=params)
-    folder, label = synth("copy-vocoder", "toy", params=params)
-    again, same = synth("copy-mine", "toy", params=params, vocoder=str(weights))
+    weights = train("vocoder", "toy", params=params)
+    folder, label = synthesise("copy-vocoder", "toy", params=params)
+    again, same = synthesise("copy-mine", "toy", params=params, vocoder=str(weights))
     assert label == same == f"vocoder:{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
     rows = read_split(Path("splits/toy")).subset("test")
     for row in rows:
         waves = [read_wav(place / f"{row.id}.wav")[0] for place in (folder, again)]
         assert np.array_equal(*waves)
         assert len(waves[0]) == SAMPLES_PER_FRAME * row.frames
-    train_variant(SCRATCH, "toy", params=params)
-    spoken, named = synth(SCRATCH, "toy", params=params, vocoder=str(weights))
+    train(SCRATCH, "toy", params=params)
+    spoken, named = synthesise(SCRATCH, "toy", params=params, vocoder=str(weights))
     assert named == label
     assert len(list(spoken.rglob("*.wav"))) == len(rows)
 
@@ -143,7 +144,7 @@ def test_wrong_use_is_one_clear_line(project: Path) -> None:
         ("noise", "toys", "no split in splits/toys"),
     ):
         with pytest.raises(UseError, match=message):
-            synth(system, split, params=params)
+            synthesise(system, split, params=params)
     for system, vocoder, message in (
         ("noise", "griffin-lim", "noise takes no --vocoder"),
         ("griffin-lim", "g_1", "for copy synthesis through g_1: synth copy-NAME"),
@@ -154,10 +155,10 @@ def test_wrong_use_is_one_clear_line(project: Path) -> None:
         ("v2a-wave-speaker-scratch", "griffin-lim", "makes waveforms itself and takes no --vocoder"),
     ):
         with pytest.raises(UseError, match=message):
-            synth(system, "toy", params=params, vocoder=vocoder)
+            synthesise(system, "toy", params=params, vocoder=vocoder)
         assert not audio_folder("toy", system).exists()
     with pytest.raises(UseError, match="which hears"):
-        speak(Path("x.mpg"), train_variant("a2a-mel-s", "toy", params=params), Path("x.wav"))
+        speak(Path("x.mpg"), train("a2a-mel-s", "toy", params=params), Path("x.wav"))
     assert weights_path("a2a-mel-s", "toy").exists()
     with pytest.raises(UseError, match="no tast clips here"):
-        synth("noise", "toy", params=params, subset="tast")
+        synthesise("noise", "toy", params=params, subset="tast")

@@ -20,13 +20,14 @@ from tests.small import small_card, small_params, small_split
 from tests.small_wave import wave_params
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
+from v2sbench.nets import load_card, weights_path
 from v2sbench.nets.batch import centre_crop
-from v2sbench.nets.card_reading import load_card
 from v2sbench.nets.cards import Data, Params
-from v2sbench.nets.model import load_weights, weights_path
+from v2sbench.nets.model import load_weights
 from v2sbench.runtime import UseError, merge
+from v2sbench.train import train
 from v2sbench.train.batches import Batches, augment, read_ahead
-from v2sbench.train.loop import Run, run_folder, train_variant
+from v2sbench.train.loop import Run, run_folder
 from v2sbench.train.objectives import learning_rate, mel_loss
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
@@ -126,7 +127,7 @@ def test_mel_loss_counts_valid_frames_only() -> None:
 
 def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
     params = small_params(steps=40, log_every=10, validate_every=20, lr=1e-2)
-    path = train_variant(SCRATCH, "toy", params=params)
+    path = train(SCRATCH, "toy", params=params)
     assert path == weights_path(SCRATCH, "toy")
     assert load_weights(path).card == load_card(SCRATCH, params)
     header, *lines = [line.split("\t") for line in path.with_suffix(".tsv").read_text().splitlines()]
@@ -139,7 +140,7 @@ def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
 @pytest.mark.parametrize("variant", ["a2a-mel-s", WAVE, "vocoder"])
 def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -> None:
     params = wave_params(steps=8)
-    whole = train_variant(variant, "toy", params=params, out=Path("whole.safetensors"), resume=False)
+    whole = train(variant, "toy", params=params, out=Path("whole.safetensors"), resume=False)
     card = load_card(variant, params)
     table = read_split(Path("splits/toy"))
     halves = [Run(card, batches(variant, params), None, params) for _ in range(2)]
@@ -147,7 +148,7 @@ def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -
         halves[0].note(halves[0].train_step(batch))
     state = run_folder(card, table.digest, params.seed, params.threads, None) / "state.pt"
     halves[0].save(state)
-    resumed = train_variant(variant, "toy", params=params, out=Path("resumed.safetensors"))
+    resumed = train(variant, "toy", params=params, out=Path("resumed.safetensors"))
     digests = {hashlib.sha256(path.read_bytes()).hexdigest() for path in (whole, resumed)}
     assert len(digests) == 1
     assert not state.exists()
@@ -167,7 +168,7 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Run, "note", note)
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as left:
-        train_variant("a2a-mel-s", "toy", params=params)
+        train("a2a-mel-s", "toy", params=params)
     assert left.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
     assert not weights_path("a2a-mel-s", "toy").exists()
@@ -180,27 +181,27 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
 def test_the_three_initialisations(project: Path, model: str, identity: str) -> None:
     params, variant = wave_params(steps=5), f"v2a-{model}-{identity}"
     with pytest.raises(UseError, match=f"v2sbench train a2a-{model} --split toy"):
-        train_variant(f"{variant}-tuned", "toy", params=params)
-    given_decoder = load_weights(train_variant(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
-    trained = load_weights(train_variant(f"{variant}-tuned", "toy", params=params))
-    (past,) = trained.heard  # once, although both heard it
+        train(f"{variant}-tuned", "toy", params=params)
+    given_decoder = load_weights(train(f"a2a-{model}", "toy", params=params)).decoder.state_dict()
+    trained = load_weights(train(f"{variant}-tuned", "toy", params=params))
+    (past,) = trained.trained_on  # once, although both have it
     assert (past.split, len(past.clips)) == ("toy", len(read_split(Path("splits/toy")).subset("train")))
     tuned = trained.decoder.state_dict()
-    frozen = load_weights(train_variant(f"{variant}-frozen", "toy", params=params)).decoder.state_dict()
+    frozen = load_weights(train(f"{variant}-frozen", "toy", params=params)).decoder.state_dict()
     for name, tensor in given_decoder.items():
         source = given_decoder[name.replace("video_", "audio_")]
         assert torch.equal(frozen[name], source), name
         assert name.endswith(("audio_mean", "audio_var")) == torch.equal(tuned[name], tensor), name
     with pytest.raises(UseError, match="takes no --init"):
-        train_variant(f"{variant}-scratch", "toy", params=params, init=weights_path(f"a2a-{model}", "toy"))
+        train(f"{variant}-scratch", "toy", params=params, init=weights_path(f"a2a-{model}", "toy"))
     with pytest.raises(UseError, match=f"holds {variant}-tuned"):
-        train_variant(f"{variant}-tuned", "toy", params=params, init=weights_path(f"{variant}-tuned", "toy"))
+        train(f"{variant}-tuned", "toy", params=params, init=weights_path(f"{variant}-tuned", "toy"))
 
 
 @pytest.mark.parametrize(("variant", "term"), [("a2a-mel-s", "l1"), (WAVE, "power")])
 def test_a_loss_that_is_no_number_stops_the_run(project: Path, variant: str, term: str) -> None:
     with pytest.raises(UseError, match=rf"{variant}: ({term}|gradient_norm) is (nan|inf) at step \d+; lower train.lr"):
-        train_variant(variant, "toy", params=wave_params(steps=30, lr=1e30, clip_norm=1e30))
+        train(variant, "toy", params=wave_params(steps=30, lr=1e30, clip_norm=1e30))
 
 
 def test_the_adversary_enters_when_the_card_says(project: Path) -> None:

@@ -34,7 +34,7 @@ from tests.public_vocoders import (
 from tests.small import small_card
 from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import UseError
-from v2sbench.synthesis.vocoders import load_vocoder
+from v2sbench.synthesis import load_vocoder
 
 
 def refusal(path: Path | str, mel: Any = MEL) -> str:
@@ -85,17 +85,17 @@ def test_every_difference_of_the_public_hifigan_is_named(tmp_path: Path) -> None
     [
         ({"gen_istft_n_fft": 16}, "unknown key 'gen_istft_n_fft'"),
         ({"upsample_ratez": [2]}, "did you mean 'upsample_rates'?"),
-        ({"resblock": "3"}, "resblock must be '1' or '2', not '3'"),
+        ({"resblock": "3"}, "needs resblock 1 or 2"),
         ({"resblock": 1}, "resblock must be str, not 1"),
-        ({"num_mels": "80"}, "num_mels must be a number"),
+        ({"num_mels": "80"}, "num_mels must be int"),
         ({"upsample_rates": [5, 5, 4]}, "as many upsampling kernels as factors"),
-        ({"upsample_rates": [5, 5, 4, 0]}, "rates must be positive"),
+        ({"upsample_rates": [5, 5, 4, 0]}, "upsample_rates must be positive"),
         ({"upsample_rates": [5, 5, 4, 2]}, "product of upsample_rates 200 (needed 300)"),
         ({"upsample_kernel_sizes": [4, 11, 8, 7]}, "kernels as long as the factor"),
-        ({"upsample_initial_channel": 20}, "halved"),
+        ({"upsample_initial_channel": 20}, "halve"),
         ({"resblock_kernel_sizes": [3]}, "as many lists of dilations"),
         ({"resblock_kernel_sizes": [3, 4]}, "odd kernels"),
-        ({"resblock_dilation_sizes": [[1], []]}, "dilations must be positive"),
+        ({"resblock_dilation_sizes": [[1], []]}, "resblock_dilation_sizes must be positive"),
         ({"upsample_rates": 300}, "upsample_rates must be"),
     ],
 )
@@ -220,11 +220,11 @@ def _count(state: dict[str, Tensor]) -> None:
     [
         (_drop, "conv_pre.bias has shape none (it is missing), the config says (16,)"),
         (_grow, "conv_pre.bias has shape (17,), the config says (16,)"),
-        (_add, "source.weight has shape (1,), the config says nothing of it"),
+        (_add, "source.weight has shape (1,), the config says nothing about it"),
         (_halve, "ups.0.weight has only one half of its weight norm"),
         (_twist, "ups.0.weight_g has shape (1, 8, 1)"),
-        (_spoil, "conv_pre.bias holds values that are no finite numbers"),
-        (_count, "conv_pre.bias holds values that are no finite numbers"),
+        (_spoil, "conv_pre.bias holds values that are not finite numbers"),
+        (_count, "conv_pre.bias holds values that are not finite numbers"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(

@@ -10,7 +10,7 @@ import torch
 
 from tests.small_wave import identity_of, small_variant, source_of
 from v2sbench.audio import SAMPLES_PER_FRAME
-from v2sbench.nets.card_reading import list_cards, load_card
+from v2sbench.nets import list_cards, load_card
 from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.model import build_model
 from v2sbench.runtime import read_yaml

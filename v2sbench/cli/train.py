@@ -25,9 +25,9 @@ def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: 
     from v2sbench.nets import load_params
 
     need_split(split)
-    from v2sbench.train.loop import train_variant  # after the check, since it takes seconds to load
+    from v2sbench import train as training  # after the check, since it takes seconds to load
 
-    print(train_variant(variant, split, params=load_params(), out=out, init=init, resume=not fresh))
+    print(training.train(variant, split, params=load_params(), out=out, init=init, resume=not fresh))
 
 
 @verb(
@@ -51,9 +51,9 @@ def synth(system: str, split: str, weights: Path | None, vocoder: str | None, su
 
     choose("subset", subset, dict.fromkeys(("train", "val", "test")))
     need_split(split)
-    from v2sbench.synthesis.synth import synth  # after the check, since it takes seconds to load
+    from v2sbench.synthesis import synthesise  # after the check, since it takes seconds to load
 
-    folder, used = synth(system, split, params=load_params(), weights=weights, out=out, vocoder=vocoder, subset=subset)
+    folder, used = synthesise(system, split, load_params(), weights=weights, out=out, vocoder=vocoder, subset=subset)
     if used:
         write_facts(folder, {"vocoder": used})
     print(folder)

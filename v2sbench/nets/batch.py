@@ -1,10 +1,4 @@
-"""What one step of a model sees, and whole clips as such a batch.
-
-crops      (B, F, crop, crop) uint8, grey
-wave       (B, 960 F) float32 in [-1, 1], zero past a clip's end
-identity   (B, 256) or, of faces, (B, 128) float32, of another clip of each speaker; a vocoder has none
-lengths    (B,) int64, valid video frames
-"""
+"""What one step of a model sees, and whole clips in that form."""
 
 from __future__ import annotations
 
@@ -26,25 +20,24 @@ from v2sbench.runtime import UseError
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """What one step sees."""
+    """Some clips, or stretches of clips, padded with zeros to the longest.
+
+    crops: (B, F, crop, crop) uint8, grey; None for models that read no video.
+    wave: (B, 960 F) float32 in [-1, 1].
+    identity: float32 embeddings of other clips of the speakers: (B, 256) voices, (B, 128) faces, (B, 0) for vocoders.
+    lengths: (B,) int64, valid video frames.
+    """
 
     crops: Tensor | None
-    """(B, F, crop, crop) uint8, zero past a clip's end; None for A2A models."""
     wave: Tensor
-    """(B, 960 F) float32 in [-1, 1], zero past a clip's end."""
     identity: Tensor
-    """(B, 256) float32, of faces (B, 128), of a vocoder (B, 0)."""
     lengths: Tensor
-    """(B,) int64, valid video frames."""
 
     def to(self, device: torch.device) -> Batch:
-        """The same on a device; the lengths stay, since only their values are read."""
-        return replace(
-            self,
-            crops=None if self.crops is None else self.crops.to(device, non_blocking=True),
-            wave=self.wave.to(device, non_blocking=True),
-            identity=self.identity.to(device, non_blocking=True),
-        )
+        """The same batch on a device, except for the lengths, which are read on the CPU."""
+        crops = None if self.crops is None else self.crops.to(device, non_blocking=True)
+        wave, identity = (part.to(device, non_blocking=True) for part in (self.wave, self.identity))
+        return replace(self, crops=crops, wave=wave, identity=identity)
 
     @property
     def source(self) -> Tensor:

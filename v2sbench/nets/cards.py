@@ -1,59 +1,63 @@
-"""What a model card and a profile hold: frozen dataclasses, a docstring at every field."""
+"""Model cards and the profile: what they hold, how they are read, and the rules that a card must keep.
+
+    models/NAME.yaml, its bases, params.yaml's override  --load_card-->  Card
+    params.yaml                                          --load_params-->  Params
+
+An unknown key is refused with the nearest known one, a wrong value with its dotted key.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+from v2sbench.audio import SAMPLES_PER_FRAME
+from v2sbench.runtime import UseError, build, choose, merge, read_yaml
+from v2sbench.runtime.systems import IDENTITIES, model_of
+
+MODELS = Path("models")
+PARAMS = Path("params.yaml")
+
+# ---------------------------------------------------------------- what a card holds
 
 
 @dataclass(frozen=True, kw_only=True)
 class MelArch:
     """The mel spectrogram that the decoder predicts; it must equal the vocoder's exactly."""
 
-    n_fft: int
-    """FFT size in samples."""
-    window: int
-    """Hann window in samples."""
-    hop: int
-    """Hop in samples; 960 samples are one video frame, so hop 300 gives 3.2 mel frames per video frame."""
+    n_fft: int  # FFT size in samples
+    window: int  # Hann window in samples
+    hop: int  # samples; 960 are one video frame, so hop 300 gives 3.2 mel frames per video frame
     bands: int
-    """Mel bands."""
-    low: float
-    """Lower edge in Hz."""
-    high: float
-    """Upper edge in Hz."""
-    floor: float
-    """Smallest magnitude before log10."""
+    low: float  # lower edge in Hz
+    high: float  # upper edge in Hz
+    floor: float  # smallest magnitude before log10
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoEncoderArch:
-    """3D convolution + 2D ResNet-18 over mouth crops."""
+    """3D convolution and 2D ResNet-18 over mouth crops."""
 
-    pool: int
-    """Average pooling of the input picture before the stem (1 = none)."""
-    width: int
-    """Channels of the stem and of the first ResNet stage; doubled by each of the three further stages."""
-    blocks: tuple[int, ...]
-    """Basic blocks per stage; (2, 2, 2, 2) is ResNet-18."""
-    dim: int
-    """Size of the code per video frame."""
+    pool: int  # average pooling of the picture before the stem; 1 is none
+    width: int  # channels of the stem and of the first stage; each further stage doubles them
+    blocks: tuple[int, ...]  # basic blocks per stage; (2, 2, 2, 2) is ResNet-18
+    dim: int  # size of the code per video frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioEncoderArch:
     """1D ResNet-18 over the waveform, one code per video frame."""
 
-    width: int
-    """Channels of the stem and of the first ResNet stage; doubled by each of the three further stages."""
-    blocks: tuple[int, ...]
-    """Basic blocks per stage."""
-    dim: int
-    """Size of the code per video frame."""
+    width: int  # channels of the stem and of the first stage; each further stage doubles them
+    blocks: tuple[int, ...]  # basic blocks per stage
+    dim: int  # size of the code per video frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +65,8 @@ class TemporalArch:
     """Bidirectional GRU over the codes of a clip."""
 
     layers: int
-    """GRU layers."""
-    dim: int
-    """Units per direction."""
-    dropout: float
-    """Dropout on the codes that enter the temporal module."""
+    dim: int  # units per direction
+    dropout: float  # on the codes that enter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,71 +74,47 @@ class DecoderArch:
     """Conformer decoder at the mel rate."""
 
     blocks: int
-    """Conformer blocks."""
-    dim: int
-    """Model width."""
+    dim: int  # model width
     heads: int
-    """Attention heads."""
-    kernel: int
-    """Depthwise convolution kernel in mel frames (odd)."""
-    feed_forward: int
-    """Inner size of the two feed-forward halves."""
-    dropout: float
-    """Dropout in every residual branch."""
+    kernel: int  # of the depthwise convolution, in mel frames; odd
+    feed_forward: int  # inner size of the two feed-forward halves
+    dropout: float  # in every residual branch
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveArch:
     """Waveform decoder: transposed convolutions, each followed by dilated residual units."""
 
-    channels: tuple[int, ...]
-    """Channels before the first stage and after each one."""
-    strides: tuple[int, ...]
-    """Upsampling of each stage. Their product is 960 (samples per video frame), or the mel hop in a vocoder."""
-    kernel: int
-    """Kernel of the residual units (odd)."""
-    dilations: tuple[int, ...]
-    """Dilation of each residual unit of a stage."""
+    channels: tuple[int, ...]  # before the first stage and after each one
+    strides: tuple[int, ...]  # upsampling per stage; their product is 960 samples, or the mel hop in a vocoder
+    kernel: int  # of the residual units; odd
+    dilations: tuple[int, ...]  # one residual unit of a stage each
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arch:
     """Everything that shapes the network."""
 
-    mel: MelArch
-    """Mel definition: what a mel model predicts, and what all models are validated on."""
+    mel: MelArch  # what a mel model predicts, and what all models are validated on
     video: VideoEncoderArch
-    """Front end of V2A models."""
     audio: AudioEncoderArch
-    """Front end of A2A models."""
     temporal: TemporalArch
-    """Bridge between encoder and decoder."""
-    identity_dim: int
-    """Size of the identity code that the decoder gets at every frame."""
-    decoder: DecoderArch | None = None
-    """Mel decoder, the part of a mel model that is pre-trained."""
-    wave: WaveArch | None = None
-    """Waveform decoder, the part of a wave model that is pre-trained; also a vocoder's generator."""
+    identity_dim: int  # size of the identity code that the decoder gets at every frame
+    decoder: DecoderArch | None = None  # the part of a mel model that is pre-trained
+    wave: WaveArch | None = None  # the part of a wave model that is pre-trained; also a vocoder's generator
 
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """What a training step sees of a clip."""
 
-    frames: int
-    """Video frames of a random training crop; shorter clips are padded and masked."""
-    crop: int
-    """Side of the square picture crop in pixels: random in training, centred in test."""
-    flip: float
-    """Probability of a horizontal flip of the whole clip."""
-    erase: float
-    """Probability of erasing one rectangle, the same in all frames."""
-    time_mask: float
-    """Longest share of a second whose frames are replaced by the mean picture (0 = off), one mask per second."""
-    share: float = 1.0
-    """Share of the split's training clips that are used, by a hash of their names; a larger one includes them."""
-    speakers: tuple[str, ...] = ()
-    """Patterns (`p2*`) of the speakers whose training clips are used; none: all speakers."""
+    frames: int  # video frames of a random training crop; shorter clips are padded and masked
+    crop: int  # side of the square picture in pixels: random in training, centred in test
+    flip: float  # probability that the whole clip is flipped horizontally
+    erase: float  # probability that one rectangle is erased, the same in all frames
+    time_mask: float  # longest share of a second whose frames become the mean picture, one mask per second; 0 is off
+    share: float = 1.0  # of the training clips, chosen by a hash of their names: a larger share includes a smaller one
+    speakers: tuple[str, ...] = ()  # patterns (`p2*`) of the speakers to train on; none is all of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,97 +122,60 @@ class Train:
     """The recipe."""
 
     steps: int
-    """Optimiser steps."""
-    batch: int
-    """Clips per step."""
-    lr: float
-    """Peak learning rate."""
-    betas: tuple[float, ...]
-    """AdamW betas (without weight decay this is Adam)."""
+    batch: int  # clips per step
+    lr: float  # peak learning rate
+    betas: tuple[float, ...]  # of AdamW, which is Adam without weight decay
     weight_decay: float
-    """AdamW decoupled weight decay."""
-    schedule: str
-    """`cosine` (decay to zero at the last step) or `constant`, after the warm-up."""
-    warmup: float
-    """Share of the steps with linear warm-up."""
-    clip_norm: float
-    """Gradient norm limit."""
-    precision: str
-    """`fp32` or `bf16` (autocast)."""
-    channels_last: bool
-    """Memory layout of pictures in the video encoder."""
-    compile: bool
-    """`torch.compile` the encoder and the decoder."""
-    log_every: int
-    """Steps between lines of the training log."""
-    validate_every: int
-    """Steps between validations (also at the end)."""
+    schedule: str  # after the warm-up: `cosine` (to zero at the last step) or `constant`
+    warmup: float  # share of the steps with linear warm-up
+    clip_norm: float  # gradient norm limit
+    precision: str  # `fp32` or `bf16` (autocast)
+    channels_last: bool  # memory layout of pictures in the video encoder
+    compile: bool  # `torch.compile` the encoder and the decoder
+    log_every: int  # steps between lines of the training log
+    validate_every: int  # steps between validations; there is always one at the end
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
     """Weight of each loss term; 0 leaves a term out."""
 
-    l1: float = 0.0
-    """Mean absolute difference of log-mels (mel models)."""
-    power: float = 0.0
-    """Mean absolute difference of log power spectra of 25 ms windows."""
-    mfcc: float = 0.0
-    """Mean absolute difference of 25 mel-frequency cepstral coefficients."""
-    stft: float = 0.0
-    """Multi-resolution STFT loss, in the place of the perceptual term (whose PASE weights are not to be had)."""
-    adversarial: float = 0.0
-    """Least-squares GAN loss of the generator."""
-    features: float = 0.0
-    """Mean absolute difference of the discriminator's feature maps."""
+    l1: float = 0.0  # mean absolute difference of log-mels (mel models)
+    power: float = 0.0  # mean absolute difference of log power spectra of 25 ms windows
+    mfcc: float = 0.0  # mean absolute difference of 25 mel-frequency cepstral coefficients
+    stft: float = 0.0  # multi-resolution STFT, in place of the paper's PASE loss, which has no public weights
+    adversarial: float = 0.0  # least-squares GAN loss of the generator
+    features: float = 0.0  # mean absolute difference of the discriminator's feature maps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adversary:
     """MelGAN's multi-scale discriminator and how it is trained."""
 
-    scales: int
-    """Networks of one architecture, each at half the rate of the one before."""
-    width: int
-    """Channels of the first layer."""
-    limit: int
-    """Most channels of any layer."""
-    start: float
-    """Share of the steps before the generator feels it."""
-    lead: float
-    """Share of the steps for which it learns before that."""
-    lr: float
-    """Peak learning rate."""
-    betas: tuple[float, ...]
-    """Adam betas."""
+    scales: int  # networks of one architecture, each at half the rate of the one before
+    width: int  # channels of the first layer
+    limit: int  # most channels of any layer
+    start: float  # share of the steps before the generator feels it
+    lead: float  # share of the steps for which it learns before that
+    lr: float  # peak learning rate
+    betas: tuple[float, ...]  # of Adam
 
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """One variant: what is built, from what it starts, how it is trained."""
+    """One variant: what is built, what it starts from, how it is trained."""
 
-    name: str
-    """Variant name, e.g. `v2a-mel-s-speaker-tuned`."""
-    family: str
-    """`mel` (log-mel out), `wave` (waveform out), or `vocoder` (log-mel in, waveform out)."""
-    source: str
-    """`audio` (A2A) or `video` (V2A)."""
-    identity: str
-    """`speaker` or `face`: the embedding of another clip of the speaker."""
+    name: str  # such as `v2a-mel-s-speaker-tuned`
+    family: str  # `mel` (log-mel out), `wave` (waveform out), or `vocoder` (log-mel in, waveform out)
+    source: str  # `audio` (A2A) or `video` (V2A)
+    identity: str  # `speaker` or `face`: the embedding of another clip of the speaker
     arch: Arch
-    """Network."""
     data: Data
-    """Training crops and augmentation."""
     train: Train
-    """Recipe."""
     loss: LossWeights
-    """What is minimised."""
-    adversary: Adversary | None = None
-    """Discriminator of wave models and vocoders."""
-    init: str | None = None
-    """Card whose decoder initialises this one's, or none (from scratch)."""
-    freeze: tuple[str, ...] = ()
-    """Modules whose parameters and statistics never move."""
+    adversary: Adversary | None = None  # discriminator of wave models and vocoders
+    init: str | None = None  # the card whose decoder initialises this one's; None is from scratch
+    freeze: tuple[str, ...] = ()  # modules whose parameters and statistics never move
 
     @property
     def digest(self) -> str:
@@ -251,41 +191,154 @@ class Card:
 class Params:
     """The profile in `params.yaml`."""
 
-    profile: str
-    """Its name: demo, smoke, paper."""
+    profile: str  # its name: demo, smoke, paper
     seed: int
-    """Seed of everything that draws."""
-    threads: int
-    """Threads of a training process; sums depend on it, so it is part of the recipe."""
-    corpora: Mapping[str, str]
-    """Corpora to prepare: name -> the file whose content stands for the raw corpus (see docs/decisions.md)."""
-    splits: Mapping[str, Any]
-    """Split name -> {corpus: name}."""
-    pretrain_split: str
-    """Split on which the A2A models are pre-trained."""
-    models: tuple[str, ...]
-    """Models (family and size) to train, e.g. `mel-s`."""
+    threads: int  # of a training process; sums depend on it, so it is part of the recipe
+    corpora: Mapping[str, str]  # to prepare: name -> the file whose content stands for the raw corpus
+    splits: Mapping[str, Any]  # name -> {corpus: name}
+    pretrain_split: str  # where the A2A models are trained
+    models: tuple[str, ...]  # family and size, such as `mel-s`
     identities: tuple[str, ...]
-    """Identity embeddings to train with."""
-    v2a_splits: tuple[str, ...]
-    """Splits on which the V2A models are trained and scored."""
-    references: tuple[str, ...]
-    """Ceiling and floor systems to score."""
-    asr: str
-    """Recogniser for the WER."""
-    protocol: str
-    """Scoring protocol."""
-    mixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Corpora that are made of others -> these."""
-    scan: tuple[str, ...] = ()
-    """Corpora on disk whose files are counted anew on every `dvc repro`."""
-    roi: str = "auto"
-    """What finds the mouths in the pictures: a name of `roi.PROVIDERS`, or `auto`."""
-    demo: Mapping[str, Any] = field(default_factory=dict)
-    """Size of the embedded corpora."""
-    face_splits: tuple[str, ...] = ()
-    """Splits whose face embeddings are made: v2a_splits when `face` is among the identities."""
-    vocoders: tuple[str, ...] = ()
-    """Vocoder cards to train on pretrain_split; each adds a row of copy synthesis."""
-    override: Mapping[str, Any] = field(default_factory=dict)
-    """Sections merged over the cards, by model (`mel-s`) and by card name."""
+    v2a_splits: tuple[str, ...]  # where the V2A models are trained and scored
+    references: tuple[str, ...]  # ceiling and floor systems to score
+    asr: str  # recogniser for the WER
+    protocol: str  # scoring protocol
+    mixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # corpus -> the corpora that it is made of
+    scan: tuple[str, ...] = ()  # corpora on disk whose files are counted anew on every `dvc repro`
+    roi: str = "auto"  # what finds the mouths in the pictures: `haar`, `mesh` or `auto`
+    demo: Mapping[str, Any] = field(default_factory=dict)  # size of the embedded corpora
+    face_splits: tuple[str, ...] = ()  # splits that get face embeddings
+    vocoders: tuple[str, ...] = ()  # cards to train on pretrain_split; each adds a row of copy synthesis
+    override: Mapping[str, Any] = field(default_factory=dict)  # merged over the cards, by model or by card name
+
+
+# ---------------------------------------------------------------- reading
+
+
+def list_cards(folder: Path = MODELS) -> list[str]:
+    """Names of all cards, sorted."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def card_chain(name: str, folder: Path = MODELS) -> list[str]:
+    """The card and its bases, nearest first: the files on which the variant depends."""
+    chain: list[str] = []
+    following: str | None = name
+    while following is not None:
+        choose("model", following, dict.fromkeys(list_cards(folder)))
+        if following in chain:
+            raise UseError(f"card {name!r} has a circle of bases: {' -> '.join([*chain, following])}")
+        chain.append(following)
+        following = read_yaml(folder / f"{following}.yaml").get("base")
+    return chain
+
+
+def load_card(name: str, params: Params | None = None, folder: Path = MODELS) -> Card:
+    """The card of a variant with the profile's overrides, checked; UseError names the dotted key that is off.
+
+    An override by model (`mel-s`) is for all cards of exactly that model, one by card name lies on top of it.
+    """
+    content: dict[str, Any] = {}
+    for link in reversed(card_chain(name, folder)):
+        content = merge(content, read_yaml(folder / f"{link}.yaml"))
+    content.pop("base", None)
+    if params is not None:
+        cards = list_cards(folder)
+        for key in params.override:
+            choose("override", key, dict.fromkeys([*cards, *map(model_of, cards)]))
+        for key in (model_of(name), name):
+            content = merge(content, params.override.get(key) or {})
+    card = build(Card, {**content, "name": name}, name)
+    _check(card)
+    return card
+
+
+def card_from_json(text: str) -> Card:
+    """The card inside a weights file."""
+    content = json.loads(text)
+    return build(Card, content, content.get("name", "card"))
+
+
+def load_params(path: Path | str = PARAMS) -> Params:
+    """The profile; UseError when the file is missing or a key is unknown."""
+    path = Path(path)
+    return _params(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@cache
+def _params(path: Path, stamp: int) -> Params:
+    return build(Params, read_yaml(path), path.name)
+
+
+def weights_path(variant: str, split: str) -> Path:
+    """Where the weights of a variant that was trained on a split lie."""
+    return MODELS / "weights" / split / f"{variant}.safetensors"
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _check(card: Card) -> None:
+    """UseError, with the dotted key, for the first rule that the card breaks beyond the types of its values."""
+    choose("family", card.family, dict.fromkeys(("mel", "wave", "vocoder")))
+    choose("source", card.source, dict.fromkeys(("audio", "video")))
+    choose("identity", card.identity, dict.fromkeys(IDENTITIES))
+    choose("precision", card.train.precision, dict.fromkeys(("fp32", "bf16")))
+    choose("schedule", card.train.schedule, dict.fromkeys(("cosine", "constant")))
+    for module in card.freeze:
+        choose("module to freeze", module, {"decoder": 0})
+    train, data = card.train, card.data
+    _need(card, not card.freeze or card.init is not None, "freeze needs init: a frozen random decoder cannot learn")
+    _need(card, card.identity == "speaker" or card.source == "video", "identity face needs source video")
+    _need(card, len(train.betas) == 2, "train.betas must be two numbers")
+    _need(card, train.steps > 0 and train.batch > 0, "train.steps and train.batch must be positive")
+    _need(card, 0 < data.crop <= 96, f"data.crop must be within 1..96 pixels, not {data.crop}")
+    _need(card, data.frames > 0, "data.frames must be positive")
+    _need(card, 0 < data.share <= 1, f"data.share must be above 0, at most 1, not {data.share}")
+    if card.family == "mel":
+        _check_mel(card, card.arch.decoder)
+    else:
+        _check_wave(card, card.arch.wave)
+
+
+def _need(card: Card, right: bool, message: str) -> None:
+    if not right:
+        raise UseError(f"{card.name}: {message}")
+
+
+def _check_mel(card: Card, decoder: DecoderArch | None) -> None:
+    """Rules of cards whose decoder predicts a log-mel."""
+    if decoder is None:
+        raise UseError(f"{card.name}: family mel needs the section arch.decoder")
+    _need(card, decoder.kernel % 2 == 1, f"arch.decoder.kernel must be odd, not {decoder.kernel}")
+    right = decoder.dim % (2 * decoder.heads) == 0
+    _need(card, right, "arch.decoder.dim must be a multiple of twice arch.decoder.heads")
+    _need(card, card.loss.l1 > 0, "family mel is trained on loss.l1, which must be positive")
+
+
+def _check_wave(card: Card, wave: WaveArch | None) -> None:
+    """Rules of cards whose decoder makes samples."""
+    if wave is None:
+        raise UseError(f"{card.name}: family {card.family} needs the section arch.wave")
+    total, what = SAMPLES_PER_FRAME, "the samples of a video frame"
+    if card.family == "vocoder":
+        total, what = card.arch.mel.hop, "arch.mel.hop"
+    right = math.prod(wave.strides) == total
+    _need(card, right, f"arch.wave.strides {wave.strides} must multiply to {total}, {what}")
+    count = len(wave.strides) + 1
+    right = len(wave.channels) == count
+    _need(card, right, f"arch.wave.channels must be {count}, one more than arch.wave.strides")
+    _need(card, wave.kernel % 2 == 1, f"arch.wave.kernel must be odd, not {wave.kernel}")
+    loss, adversary = card.loss, card.adversary
+    right = loss.power + loss.mfcc + loss.stft > 0
+    _need(card, right, "one of loss.power, loss.mfcc, loss.stft must be positive")
+    _need(card, loss.l1 == 0, f"loss.l1 is for family mel; family {card.family} has power, mfcc, stft")
+    if adversary is None:
+        right = loss.adversarial <= 0 and loss.features <= 0
+        _need(card, right, "loss.adversarial and loss.features need the section adversary")
+        return
+    _need(card, 0 <= adversary.lead <= adversary.start < 1, "adversary needs 0 <= lead <= start < 1")
+    _need(card, len(adversary.betas) == 2, "adversary.betas must be two numbers")
+    _need(card, adversary.width % 4 == 0, f"adversary.width must be a multiple of 4, not {adversary.width}")
+    limits = [adversary.width * 4**power for power in range(5)]
+    _need(card, adversary.limit in limits, f"adversary.limit must be adversary.width x 4^n, one of {limits}")

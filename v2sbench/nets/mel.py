@@ -1,4 +1,4 @@
-"""Log-mel spectrogram and its inversion by Griffin-Lim.
+"""Log-mel spectrogram: what mel models predict and all models are validated on.
 
 The law of lengths, for every model: `samples = 960 x frames` and `mel frames = ceil(960 x frames / hop)`. With hop 300
 that is 3.2 mel frames per video frame, so nothing here assumes an integer ratio.
@@ -47,9 +47,7 @@ class LogMel(nn.Module):
         """(B, 960 F) -> (B, ceil(960 F / hop), bands), values from log10(floor) up."""
         frames = wave.shape[-1] // SAMPLES_PER_FRAME
         wave = nn.functional.pad(wave, (0, max(0, self.arch.n_fft - wave.shape[-1])))  # reflection needs half a window
-        spectrum = torch.stft(
-            wave, self.arch.n_fft, self.arch.hop, self.arch.window, self.window, center=True, pad_mode="reflect",
-            return_complex=True,
-        ).abs()  # fmt: skip
-        mel = spectrum.transpose(1, 2) @ self.weights
-        return torch.log10(mel.clamp_min(self.arch.floor))[:, : mel_frames(frames, self.arch.hop)]
+        size, hop, window = self.arch.n_fft, self.arch.hop, self.arch.window
+        spectrum = torch.stft(wave, size, hop, window, self.window, pad_mode="reflect", return_complex=True)
+        mel = spectrum.abs().transpose(1, 2) @ self.weights
+        return torch.log10(mel.clamp_min(self.arch.floor))[:, : mel_frames(frames, hop)]

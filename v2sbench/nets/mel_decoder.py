@@ -44,10 +44,9 @@ class Attention(nn.Module):
         batch, length, dim = x.shape
         parts = self.inputs(self.norm(x)).view(batch, length, 3, self.heads, dim // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4)
-        attended = functional.scaled_dot_product_attention(
-            rotate(query, rotation), rotate(key, rotation), value,
-            attn_mask=None if mask is None else mask[:, None, None, :],
-        )  # fmt: skip
+        keys = None if mask is None else mask[:, None, None, :]
+        query, key = rotate(query, rotation), rotate(key, rotation)
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=keys)
         return self.dropout(self.output(attended.transpose(1, 2).reshape(batch, length, dim)))  # type: ignore[no-any-return]
 
 
@@ -94,8 +93,7 @@ class ConformerBlock(nn.Module):
 class MelDecoder(nn.Module):
     """(B, M, inputs) codes at the mel rate -> (B, M, bands) log-mel."""
 
-    START = -3.0
-    """Bias of the output layer before training: about the mean log10 magnitude of speech."""
+    START = -3.0  # bias of the output layer before training: about the mean log10 magnitude of speech
 
     def __init__(self, inputs: int, bands: int, arch: DecoderArch) -> None:
         super().__init__()

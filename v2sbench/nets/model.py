@@ -7,7 +7,9 @@ samples; `vocoder` is the waveform decoder alone, on a log-mel.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,30 +19,27 @@ from torch import Tensor, nn
 from v2sbench.audio import SAMPLES_PER_FRAME
 from v2sbench.clips.splits import DIMENSIONS
 from v2sbench.nets.audio import AudioEncoder
-from v2sbench.nets.card_reading import card_from_json
-from v2sbench.nets.cards import Card
+from v2sbench.nets.cards import Card, card_from_json
 from v2sbench.nets.face import FaceToVoice
 from v2sbench.nets.mel import repeat_index
 from v2sbench.nets.mel_decoder import MelDecoder
 from v2sbench.nets.norm import adopt_statistics
 from v2sbench.nets.temporal import TemporalModule
-from v2sbench.nets.trained_on import Heard
+from v2sbench.nets.trained_on import TrainedOn
 from v2sbench.nets.video import VideoEncoder
 from v2sbench.nets.wave_decoder import WaveDecoder
 from v2sbench.runtime import UseError, atomic
 
-ABOUT = "v2sbench"
-"""Metadata key of a weights file."""
-HEARD = "heard."
-"""How the names of tensors begin that hold hashes of training clips."""
+ABOUT = "v2sbench"  # metadata key of a weights file: JSON with `card` and `heard`, the training parts without clips
+HASHES = "heard."  # how the names of tensors begin that hold hashes of training clips
 
 
 class SpeechModel(nn.Module):
-    """What all families share: a card, a decoder that can be taken over, and parts that can be frozen."""
+    """What all families share: a card, a decoder that another model can start from, and parts that can be frozen."""
 
     decoder: nn.Module
-    heard: tuple[Heard, ...] = ()
-    """What these weights, and those that they started from, were trained on."""
+    trained_on: tuple[TrainedOn, ...] = ()
+    """Training parts behind these weights and behind those that they started from."""
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -141,13 +140,12 @@ class VocoderModel(SpeechModel):
         return self.decoder(mel + 2.0, None, "audio")  # type: ignore[no-any-return]  # about zero mean for speech
 
 
-MODELS: dict[str, type[SpeechModel]] = {"mel": MelModel, "wave": WaveModel, "vocoder": VocoderModel}
-"""Family -> model."""
+FAMILIES: dict[str, type[SpeechModel]] = {"mel": MelModel, "wave": WaveModel, "vocoder": VocoderModel}
 
 
 def build_model(card: Card) -> SpeechModel:
     """The untrained model of a card."""
-    return MODELS[card.family](card)
+    return FAMILIES[card.family](card)
 
 
 def _with_identity(codes: Tensor, voice: Tensor) -> Tensor:
@@ -171,20 +169,13 @@ def transfer_decoder(model: SpeechModel, pretrained: SpeechModel) -> None:
     adopt_statistics(model.decoder, pretrained.modality, model.modality)
 
 
-def weights_path(variant: str, split: str) -> Path:
-    """Where the weights of a variant trained on a split lie."""
-    return Path("models/weights") / split / f"{variant}.safetensors"
-
-
 def save_weights(model: SpeechModel, path: Path) -> None:
-    """Write weights with the card and what they have heard inside.
-
-    One metadata key with canonical JSON: the same bytes every time.
-    """
+    """Write weights with their card and the clips that they were trained on inside: the same bytes every time."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    state |= {f"{HEARD}{place}": torch.from_numpy(item.clips) for place, item in enumerate(model.heard)}
-    about = {"card": json.loads(model.card.json()), "heard": [item.about for item in model.heard]}
+    state |= {f"{HASHES}{place}": torch.from_numpy(item.clips) for place, item in enumerate(model.trained_on)}
+    about = {"card": json.loads(model.card.json()), "heard": [item.about for item in model.trained_on]}
     with atomic(path) as draft:
+        # One metadata key: safetensors does not keep the order of several.
         save_file(state, draft, metadata={ABOUT: json.dumps(about, sort_keys=True, separators=(",", ":"))})
         draft.chmod(0o644)  # safetensors leaves it readable to its owner alone
 
@@ -195,6 +186,25 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     card: what the caller expects; UseError when the file's architecture or name is another, when the file is missing,
     no safetensors file, or holds no card.
     """
+    about, state = _read(path)
+    found = card_from_json(json.dumps(about["card"]))
+    if card is not None and (found.name != card.name or found.arch != card.arch):
+        what = f"card {found.name!r}" if found.name != card.name else "another arch section"
+        raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
+    model = build_model(found)
+    model.trained_on = tuple(
+        TrainedOn(**item, clips=state.pop(f"{HASHES}{place}").numpy()) for place, item in enumerate(about["heard"])
+    )
+    wanted = model.state_dict()
+    for name in [*wanted, *state]:
+        if name not in wanted or name not in state or wanted[name].shape != state[name].shape:
+            raise UseError(f"{path}: tensor {name} is not the one that its card describes; the file is damaged")
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
+    """What a weights file says about itself, and its tensors; nothing in the file is executed."""
     try:
         with safe_open(path, "pt") as archive:
             text = (archive.metadata() or {}).get(ABOUT)
@@ -205,18 +215,4 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
         raise UseError(f"{path} is not a safetensors file ({error})") from None
     if text is None:
         raise UseError(f"{path} holds no v2sbench card; only weights written by `v2sbench train` can be loaded")
-    about = json.loads(text)
-    found = card_from_json(json.dumps(about["card"]))
-    if card is not None and (found.name != card.name or found.arch != card.arch):
-        what = f"card {found.name!r}" if found.name != card.name else "another arch section"
-        raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
-    model = build_model(found)
-    model.heard = tuple(
-        Heard(**item, clips=state.pop(f"{HEARD}{place}").numpy()) for place, item in enumerate(about["heard"])
-    )
-    wanted = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if wanted != {name: tensor.shape for name, tensor in state.items()}:
-        off = next(name for name in [*wanted, *state] if wanted.get(name) != getattr(state.get(name), "shape", None))
-        raise UseError(f"{path}: tensor {off} is not the one that its card describes; the file is damaged")
-    model.load_state_dict(state)
-    return model.eval()
+    return json.loads(text), state

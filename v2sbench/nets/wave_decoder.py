@@ -17,8 +17,7 @@ from torch.nn import functional
 from v2sbench.nets.cards import WaveArch
 from v2sbench.nets.norm import MODALITIES, ModalityNorm
 
-SLOPE = 0.2
-"""Of the leaky ReLUs, MelGAN's."""
+SLOPE = 0.2  # of the leaky ReLUs, as in MelGAN
 
 
 class ResidualUnit(nn.Module):

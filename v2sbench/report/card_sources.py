@@ -19,7 +19,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from v2sbench.nets.card_reading import MODELS
+from v2sbench.nets import MODELS
 
 GRADES = ("primary", "secondary", "assumed", "unused", "neutral")
 VARIANT = ("base", "family", "source", "init", "freeze")

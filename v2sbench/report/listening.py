@@ -24,9 +24,10 @@ from v2sbench.audio import RATE, encode_flac, read_wav
 from v2sbench.clips.store import Clips
 from v2sbench.report.spectrograms import SPAN, log_mel
 from v2sbench.results import wording
-from v2sbench.results.measured import Measured, Variant
-from v2sbench.results.sheet import Table
+from v2sbench.results.measured import Measured
+from v2sbench.results.table import Table
 from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import Variant
 from v2sbench.scoring.folders import locate
 from v2sbench.scoring.metrics import METRICS
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from v2sbench.nets.model import weights_path
+from v2sbench.nets import weights_path
 from v2sbench.report import charts
 from v2sbench.report.breakdown import slots, speakers
-from v2sbench.results import measured as results
-from v2sbench.results import wording
-from v2sbench.results.measured import Measured, Variant, asked
-from v2sbench.results.rows import Row
-from v2sbench.results.sheet import Table, build
+from v2sbench.results import layout, wording
+from v2sbench.results.measured import MEASURED, Measured
+from v2sbench.results.table import Results, Row, Table, table
+from v2sbench.runtime.systems import Variant
 from v2sbench.scoring.metrics import METRICS
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
@@ -38,11 +37,12 @@ class Scored:
     """The metric of RANKING that was measured, empty for none."""
 
 
-def read(split: str, measured: Path = results.MEASURED) -> Scored:
+def read(split: str, measured: Path = MEASURED) -> Scored:
     """The scores of a split, tabulated and compared: seconds of work, so once for page and plots."""
-    table, systems = build(split, measured=measured), results.load(split, measured)
+    results = Results(split=split, measured=measured)
+    made, systems = table(results), results.systems
     ranking = next((name for name in RANKING if any(scores.has(name) for scores in systems.values())), "")
-    return Scored(table=table, systems=systems, clips=asked(systems), ranking=ranking)
+    return Scored(table=made, systems=systems, clips=results.clips, ranking=ranking)
 
 
 def lead(table: Table) -> list[str]:
@@ -79,22 +79,21 @@ def _said(row: Row, metric: str) -> str:
 def grid(table: Table) -> dict[str, Any]:
     """The main table as the template wants it: headings, and groups of rows whose cells carry what they sort by."""
     keys = ["system", "init", "identity", "vocoder", *table.metrics, "n", "failed", "source"]
-    best = wording.best(table)
     groups = []
-    for title, rows in wording.grouped(table):
+    for title, rows in layout.grouped(table):
         lines = []
         for row in rows:
             cells = []
-            for key, text in zip(keys, wording.line(table, row), strict=True):
+            for key, text in zip(keys, layout.cells(table, row), strict=True):
                 cell = row.cells.get(key)
-                value, _, spread = text.partition(" ") if cell is not None else (text, "", "")
                 cells.append({
-                    "key": key, "text": value, "interval": spread, "order": text if cell is None else cell.value,
-                    "metric": key in table.metrics, "best": cell is not None and (row.system, key) in best,
+                    "key": key, "text": text.number, "interval": text.interval,
+                    "order": text.number if cell is None else cell.value,
+                    "metric": key in table.metrics, "best": text.best,
                 })  # fmt: skip
             lines.append({"cells": cells, "secondary": row.grade == "secondary"})
         groups.append({"title": title, "rows": lines})
-    return {"header": list(zip(keys, wording.header(table), strict=True)), "groups": groups}
+    return {"header": list(zip(keys, layout.header(table), strict=True)), "groups": groups}
 
 
 def forests(table: Table) -> list[dict[str, Any]]:

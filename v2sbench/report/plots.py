@@ -13,7 +13,7 @@ from pathlib import Path
 from v2sbench.report.listening import audio_of, pick
 from v2sbench.report.numbers import Scored, logs, read
 from v2sbench.report.spectrograms import mel_sheet
-from v2sbench.results.sheet import Table
+from v2sbench.results.table import Table
 from v2sbench.runtime import atomic
 
 PLOTS = Path("results/plots")

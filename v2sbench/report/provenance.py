@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from v2sbench.clips.splits import SplitTable
-from v2sbench.nets.card_reading import card_chain
+from v2sbench.nets import card_chain
 from v2sbench.report.card_sources import Value, read_values
-from v2sbench.results.measured import Measured, Variant
-from v2sbench.results.sheet import Table
+from v2sbench.results.measured import Measured
+from v2sbench.results.table import Table
+from v2sbench.runtime.systems import Variant
 
 
 def provenance(

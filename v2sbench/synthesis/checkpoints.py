@@ -1,4 +1,4 @@
-"""What the public checkpoint formats share: reading weights without running code, weight norm, fit, mel definition."""
+"""Public checkpoints: reading weights without running code, weight norm, the fit of weights, config and mel."""
 
 from __future__ import annotations
 
@@ -19,11 +19,8 @@ from v2sbench.runtime import UseError, read_yaml
 
 Module = TypeVar("Module", bound=nn.Module)
 
+# Names of magnitude and direction in torch.nn.utils.weight_norm, then in torch.nn.utils.parametrizations.
 NORM_KEYS = (("weight_g", "weight_v"), ("parametrizations.weight.original0", "parametrizations.weight.original1"))
-"""Names of magnitude and direction in torch.nn.utils.weight_norm, then in torch.nn.utils.parametrizations."""
-
-
-# ---------------------------------------------------------------- files
 
 
 def read_weights(path: Path, *keys: str) -> dict[str, Tensor]:
@@ -31,7 +28,7 @@ def read_weights(path: Path, *keys: str) -> dict[str, Tensor]:
 
     UseError when the file is damaged, holds more than tensors and plain values, or has no such entry.
     """
-    advice = "get it anew from where it was published"
+    advice = "download it again from where it was published"
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a plain pickle's protocol, before it is refused anyway
@@ -40,7 +37,7 @@ def read_weights(path: Path, *keys: str) -> dict[str, Tensor]:
         raise UseError(
             f"{path} is no PyTorch file of weights alone (what else it holds could be code); {advice}"
         ) from None
-    except Exception as error:  # which ones a damaged file raises is not documented, and differs by where it is cut
+    except Exception as error:  # the ones that a damaged file raises are not documented, and differ by where it is cut
         raise UseError(f"{path} is truncated or no PyTorch checkpoint ({type(error).__name__}); {advice}") from None
     for depth, key in enumerate(keys):
         if not isinstance(content, Mapping) or key not in content:
@@ -65,9 +62,6 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
-# ---------------------------------------------------------------- weights
-
-
 def fold_weight_norm(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     """`state` with magnitude and direction of every normalised weight multiplied, `w = g v / |v|`, under `.weight`.
 
@@ -75,21 +69,20 @@ def fold_weight_norm(state: Mapping[str, Tensor], path: Path) -> dict[str, Tenso
     """
     folded = dict(state)
     for magnitude_key, direction_key in NORM_KEYS:
-        stems = {name.removesuffix(end) for name in state for end in (magnitude_key, direction_key)
-                 if name.endswith("." + end)}  # fmt: skip
+        ends = (f".{magnitude_key}", f".{direction_key}")
+        stems = {name.removesuffix(end) for name in state for end in ends if name.endswith(end)}
         for stem in sorted(stems):
-            halves = [folded.pop(stem + key, None) for key in (magnitude_key, direction_key)]
-            magnitude, direction = halves
+            magnitude, direction = (folded.pop(stem + end, None) for end in ends)
             if magnitude is None or direction is None:
-                raise UseError(f"{path}: {stem}weight has only one half of its weight norm; the file is incomplete")
+                raise UseError(f"{path}: {stem}.weight has only one half of its weight norm; the file is incomplete")
             if magnitude.shape != (len(direction), *[1] * (direction.ndim - 1)):
                 raise UseError(
-                    f"{path}: {stem}{magnitude_key} has shape {tuple(magnitude.shape)}, which is no magnitude per "
-                    f"channel of {tuple(direction.shape)}"
+                    f"{path}: {stem}{ends[0]} has shape {tuple(magnitude.shape)}, which is no magnitude per channel of "
+                    f"{tuple(direction.shape)}"
                 )
             direction = direction.float()
             norm = torch.linalg.vector_norm(direction, dim=tuple(range(1, direction.ndim)), keepdim=True)
-            folded[f"{stem}weight"] = magnitude.float() * direction / norm
+            folded[f"{stem}.weight"] = magnitude.float() * direction / norm
     return folded
 
 
@@ -107,56 +100,49 @@ def load_state(build: Callable[[], Module], state: Mapping[str, Tensor], path: P
         name = min(name for name in {*shapes, *found} if shapes.get(name) != found.get(name))
         raise UseError(
             f"{path} does not fit its config: {name} has shape {found.get(name, 'none (it is missing)')}, the config "
-            f"says {shapes.get(name, 'nothing of it')}; use the config that was published with the weights"
+            f"says {shapes.get(name, 'nothing about it')}; use the config that was published with the weights"
         )
     for name, value in state.items():
         if not value.is_floating_point() or not bool(value.isfinite().all()):
-            raise UseError(f"{path}: {name} holds values that are no finite numbers; the file is damaged")
+            raise UseError(f"{path}: {name} holds values that are not finite numbers; the file is damaged")
     module.load_state_dict({name: value.float().contiguous() for name, value in state.items()}, assign=True)
     return module.requires_grad_(False).eval()
 
 
-# ---------------------------------------------------------------- definitions
-
-
 def check_mel(path: Path, keys: Mapping[str, tuple[object, object]]) -> None:
-    """UseError that names every key whose two values, the vocoder's and ours, differ."""
+    """UseError that names every key with two different values, the vocoder's and ours."""
     off = [f"{key} {found} (needed {needed})" for key, (found, needed) in keys.items() if found != needed]
     if off:
         raise UseError(f"{path}: the vocoder was made for another mel: {', '.join(off)}; choose one made for this mel")
 
 
 def check_positive(path: Path, values: Mapping[str, object]) -> None:
-    """UseError when a number among `values`, also within nested tuples, is no positive one."""
+    """UseError when a number among `values`, also within nested tuples, is not positive, or a tuple is empty."""
     for key, value in values.items():
-        todo = [value]
-        while todo:
-            entry = todo.pop()
-            if isinstance(entry, tuple):
-                todo.extend(entry)
-            if entry == () or (isinstance(entry, int) and not isinstance(entry, bool) and entry <= 0):
-                raise UseError(f"{path}: {key} must be positive, not {value}")
+        if not _positive(value):
+            raise UseError(f"{path}: {key} must be positive, not {value}")
+
+
+def _positive(value: object) -> bool:
+    if isinstance(value, tuple):
+        return bool(value) and all(_positive(entry) for entry in value)
+    return not isinstance(value, int) or isinstance(value, bool) or value > 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioned:
     """A generator behind the exact conversion from our log-mel to the one that it was trained on."""
 
-    generator: Callable[[Tensor], Tensor]
-    """(1, bands, M) -> (1, hop x M)."""
-    floor: float
-    """Smallest magnitude that the generator saw in training."""
-    gain: Tensor | float = 1.0
-    """(bands,) or one for all: factor on log10."""
-    offset: Tensor | float = 0.0
-    """(bands,) or one for all: added after the factor."""
-    shift: int = 0
-    """Samples between the start of a mel frame's output and its centre, minus that of our definition (0)."""
+    generator: Callable[[Tensor], Tensor]  # (1, bands, M) -> (1, hop x M)
+    floor: float  # smallest magnitude that the generator saw in training
+    gain: Tensor | float = 1.0  # (bands,) or one for all: factor on log10
+    offset: Tensor | float = 0.0  # (bands,) or one for all: added after the factor
+    shift: int = 0  # samples from the start of a mel frame's output to the frame's centre, less ours (0)
 
     def __call__(self, mel: Tensor, frames: int) -> Tensor:
         """Log-mel (M, bands) -> wave (960 x frames,), not limited to [-1, 1]."""
         mel = mel.float().clamp_min(math.log10(self.floor)) * self.gain + self.offset
-        if self.shift:  # what is cut at the start is missing at the end
+        if self.shift:  # the samples cut at the start are missing at the end
             mel = torch.cat((mel, mel[-1:]))
         wave = self.generator(mel.T[None])[0]
         return wave[self.shift : self.shift + SAMPLES_PER_FRAME * frames]

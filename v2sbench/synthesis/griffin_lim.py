@@ -1,4 +1,4 @@
-"""Phase for a log-mel by fast Griffin-Lim (Perraudin et al. 2013)."""
+"""Phase for a log-mel by fast Griffin-Lim (Griffin & Lim 1984; Perraudin et al. 2013)."""
 
 from __future__ import annotations
 
@@ -9,16 +9,12 @@ from torch import Tensor, nn
 from v2sbench.audio import RATE, SAMPLES_PER_FRAME
 from v2sbench.nets.cards import MelArch
 
-GRIFFIN_LIM_ITERATIONS = 60
-"""Enough that more iterations move PESQ by less than 0.01 on GRID."""
-
-
-GRIFFIN_LIM_MOMENTUM = 0.99
-"""Fast Griffin-Lim (Perraudin et al. 2013)."""
+ITERATIONS = 60  # more of them move PESQ by less than 0.01 on GRID
+MOMENTUM = 0.99  # as in Perraudin et al. 2013
 
 
 def griffin_lim(mel: Tensor, arch: MelArch, frames: int) -> Tensor:
-    """One log-mel (M, bands) -> wave (960 x frames,) in [-1, 1]: least-squares magnitude, then Griffin & Lim 1984.
+    """One log-mel (M, bands) -> wave (960 x frames,) in [-1, 1]; the magnitude is the least-squares one.
 
     Phases start from a fixed seed, so the same mel gives the same samples.
     """
@@ -31,10 +27,10 @@ def griffin_lim(mel: Tensor, arch: MelArch, frames: int) -> Tensor:
     padded = max(length, arch.n_fft)  # overlap-add reflects half a window
     missing = 1 + padded // arch.hop - magnitude.shape[0]
     magnitude = nn.functional.pad(magnitude.T[None], (0, missing), mode="replicate")
+    window = torch.hann_window(arch.window)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         wave = torchaudio.functional.griffinlim(
-            magnitude, torch.hann_window(arch.window), arch.n_fft, arch.hop, arch.window, power=1.0,
-            n_iter=GRIFFIN_LIM_ITERATIONS, momentum=GRIFFIN_LIM_MOMENTUM, length=padded, rand_init=True,
-        )[0]  # fmt: skip
-    return torch.as_tensor(wave[:length]).clamp(-1.0, 1.0)
+            magnitude, window, arch.n_fft, arch.hop, arch.window, 1.0, ITERATIONS, MOMENTUM, padded, rand_init=True
+        )
+    return torch.as_tensor(wave[0, :length]).clamp(-1.0, 1.0)

@@ -3,7 +3,7 @@
 Its mel is the natural logarithm of the magnitude, floored at 1e-5, over windows that are not centred: the wave is
 reflected by (n_fft - hop) / 2 at its ends, so frame m is centred on sample m x hop + hop / 2, while ours is centred on
 m x hop. From our frames the generator makes everything half a hop late; `Conditioned.shift` takes that back exactly.
-What is left: under the square root of the power it adds 1e-9, which moves values near the floor up.
+One difference stays: under the square root of the power it adds 1e-9, which raises values near the floor.
 
 B clips   C channels   M mel frames   T = hop x M samples
 """
@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,70 +23,43 @@ from v2sbench.nets.cards import MelArch
 from v2sbench.runtime import UseError, build, suggest
 from v2sbench.synthesis.checkpoints import Conditioned, check_mel, check_positive, load_state, read_config, read_weights
 
-FLOOR = 1e-5
-"""Smallest magnitude before the logarithm in the repository's feature extraction."""
-
-SLOPE = 0.1
-"""Of the leaky ReLUs; the one before the last convolution has PyTorch's default of 0.01, in the public code too."""
-
-MEL_KEYS = ("sampling_rate", "n_fft", "hop_size", "win_size", "num_mels", "fmin", "fmax")
+FLOOR = 1e-5  # smallest magnitude before the logarithm in the repository's feature extraction
+SLOPE = 0.1  # of the leaky ReLUs; the one before the last convolution has PyTorch's 0.01, in the public code too
+MEL_KEYS = ("sampling_rate", "n_fft", "hop_size", "win_size", "fmin", "fmax")
+# Keys of config.json that the generator does not read; any other key might change it and is refused.
 TRAINING_KEYS = frozenset((
     "num_gpus", "batch_size", "learning_rate", "adam_b1", "adam_b2", "lr_decay", "seed", "segment_size", "num_freq",
     "fmax_for_loss", "num_workers", "dist_config",
 ))  # fmt: skip
-"""Keys of config.json that a generator does not read; any other key might change it and is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Config:
-    """Keys of config.json that shape the generator."""
+class HifiGanConfig:
+    """What shapes a generator, whichever repository trained it, under the names of config.json."""
 
-    resblock: str
-    upsample_rates: tuple[int, ...]
+    resblock: str  # `1`: a second, undilated convolution follows each dilated one; `2`: none does
+    num_mels: int
+    upsample_initial_channel: int  # channels before the first upsampling; each upsampling halves them
+    upsample_rates: tuple[int, ...]  # their product is the hop
     upsample_kernel_sizes: tuple[int, ...]
-    upsample_initial_channel: int
-    resblock_kernel_sizes: tuple[int, ...]
-    resblock_dilation_sizes: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HifiGanArch:
-    """What shapes a HiFi-GAN generator, whichever repository trained it."""
-
-    bands: int
-    """Mel bands."""
-    channels: int
-    """Channels before the first upsampling; halved by each."""
-    kernel: int
-    """Kernel of the first and of the last convolution."""
-    rates: tuple[int, ...]
-    """Upsampling factors; their product is the hop."""
-    rate_kernels: tuple[int, ...]
-    """Kernel of each transposed convolution."""
-    block_kernels: tuple[int, ...]
-    """Kernels of the residual blocks that run side by side after each upsampling."""
-    dilations: tuple[tuple[int, ...], ...]
-    """Dilations in each of those blocks."""
-    paired: bool
-    """Whether a second, undilated convolution follows each dilated one (ResBlock1) or not (ResBlock2)."""
-    whole: bool
-    """Whether odd factors give exactly factor x M samples (ParallelWaveGAN repository) or some more (HiFi-GAN's)."""
+    resblock_kernel_sizes: tuple[int, ...]  # of the residual blocks, side by side after each upsampling
+    resblock_dilation_sizes: tuple[tuple[int, ...], ...]  # in each of those blocks
 
     def check(self, path: Path) -> None:
         """UseError when lists have different lengths or a number has no meaning; path: the config, for the message."""
         check_positive(path, vars(self))
-        for right, message in (
-            (len(self.rates) == len(self.rate_kernels), "as many upsampling kernels as factors"),
-            (len(self.block_kernels) == len(self.dilations), "as many lists of dilations as kernels of blocks"),
-            (all(kernel % 2 for kernel in (self.kernel, *self.block_kernels)), "odd kernels outside of upsampling"),
-            (all(u <= k for u, k in zip(self.rates, self.rate_kernels, strict=False)), "kernels as long as the factor"),
-            (self.channels % 2 ** len(self.rates) == 0, "channels that can be halved by each upsampling"),
-        ):
+        rates, kernels, blocks = self.upsample_rates, self.upsample_kernel_sizes, self.resblock_kernel_sizes
+        needed = {
+            "resblock 1 or 2": self.resblock in ("1", "2"),
+            "as many upsampling kernels as factors": len(rates) == len(kernels),
+            "as many lists of dilations as kernels of blocks": len(blocks) == len(self.resblock_dilation_sizes),
+            "odd kernels of blocks": all(kernel % 2 for kernel in blocks),
+            "kernels as long as the factor": all(u <= k for u, k in zip(rates, kernels, strict=False)),
+            "channels that each upsampling can halve": self.upsample_initial_channel % 2 ** len(rates) == 0,
+        }
+        for what, right in needed.items():
             if not right:
-                raise UseError(f"{path}: HiFi-GAN needs {message}; use the config that was published with the weights")
-
-
-# ---------------------------------------------------------------- network
+                raise UseError(f"{path}: HiFi-GAN needs {what}; use the config that was published with the weights")
 
 
 class _Block(nn.Module):
@@ -95,20 +67,21 @@ class _Block(nn.Module):
 
     def __init__(self, channels: int, kernel: int, dilations: tuple[int, ...], paired: bool) -> None:
         super().__init__()
-
-        def convolutions(steps: tuple[int, ...]) -> nn.ModuleList:
-            return nn.ModuleList(
-                nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2 * step, dilation=step) for step in steps
-            )
-
         self.paired = paired
         if paired:
-            self.convs1, self.convs2 = convolutions(dilations), convolutions((1,) * len(dilations))
+            self.convs1 = self._convolutions(channels, kernel, dilations)
+            self.convs2 = self._convolutions(channels, kernel, (1,) * len(dilations))
         else:
-            self.convs = convolutions(dilations)
+            self.convs = self._convolutions(channels, kernel, dilations)
+
+    @staticmethod
+    def _convolutions(channels: int, kernel: int, dilations: tuple[int, ...]) -> nn.ModuleList:
+        return nn.ModuleList(
+            nn.Conv1d(channels, channels, kernel, padding=(kernel - 1) // 2 * step, dilation=step) for step in dilations
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        chains = zip(self.convs1, self.convs2, strict=True) if self.paired else ((conv,) for conv in self.convs)
+        chains = zip(self.convs1, self.convs2, strict=True) if self.paired else zip(self.convs, strict=True)
         for chain in chains:
             residual = x
             for conv in chain:
@@ -118,22 +91,26 @@ class _Block(nn.Module):
 
 
 class HifiGan(nn.Module):
-    """Mel in, waveform out. Parameters bear the names of the HiFi-GAN repository."""
+    """Mel in, waveform out. Parameters bear the names of the HiFi-GAN repository.
 
-    def __init__(self, arch: HifiGanArch) -> None:
+    kernel: of the first and the last convolution. exact: whether odd factors give exactly factor x M samples, as in
+    the ParallelWaveGAN repository, or some more, as in HiFi-GAN's own.
+    """
+
+    def __init__(self, config: HifiGanConfig, kernel: int = 7, exact: bool = False) -> None:
         super().__init__()
-        channels, side = arch.channels, (arch.kernel - 1) // 2
-        self.side_by_side = len(arch.block_kernels)
-        self.conv_pre = nn.Conv1d(arch.bands, channels, arch.kernel, padding=side)
+        channels, blocks = config.upsample_initial_channel, config.resblock_kernel_sizes
+        self.side_by_side = len(blocks)
+        self.conv_pre = nn.Conv1d(config.num_mels, channels, kernel, padding=(kernel - 1) // 2)
         self.ups, self.resblocks = nn.ModuleList(), nn.ModuleList()
-        for rate, kernel in zip(arch.rates, arch.rate_kernels, strict=True):
-            odd = (kernel - rate) % 2 if arch.whole else 0
-            self.ups.append(nn.ConvTranspose1d(channels, channels // 2, kernel, rate,
-                                               padding=(kernel - rate + odd) // 2, output_padding=odd))  # fmt: skip
+        for rate, size in zip(config.upsample_rates, config.upsample_kernel_sizes, strict=True):
+            odd = (size - rate) % 2 if exact else 0
+            padding = (size - rate + odd) // 2
+            self.ups.append(nn.ConvTranspose1d(channels, channels // 2, size, rate, padding, output_padding=odd))
             channels //= 2
-            for block_kernel, dilations in zip(arch.block_kernels, arch.dilations, strict=True):
-                self.resblocks.append(_Block(channels, block_kernel, dilations, arch.paired))
-        self.conv_post = nn.Conv1d(channels, 1, arch.kernel, padding=side)
+            for block, dilations in zip(blocks, config.resblock_dilation_sizes, strict=True):
+                self.resblocks.append(_Block(channels, block, dilations, config.resblock == "1"))
+        self.conv_post = nn.Conv1d(channels, 1, kernel, padding=(kernel - 1) // 2)
 
     def forward(self, mel: Tensor) -> Tensor:
         """(B, bands, M) -> (B, T) in [-1, 1]."""
@@ -148,9 +125,6 @@ class HifiGan(nn.Module):
         return torch.as_tensor(self.conv_post(functional.leaky_relu(x)).tanh()[:, 0])
 
 
-# ---------------------------------------------------------------- loading
-
-
 def load_hifigan(path: Path, mel: MelArch) -> Conditioned:
     """Renderer of a generator of the HiFi-GAN repository.
 
@@ -158,38 +132,22 @@ def load_hifigan(path: Path, mel: MelArch) -> Conditioned:
     the weights do not fit it.
     """
     file = path.parent / "config.json"
-    config = read_config(file)
-    arch = _arch(file, config)
-    check_mel(file, {
-        "sampling_rate": (config.get("sampling_rate"), RATE), "n_fft": (config.get("n_fft"), mel.n_fft),
-        "hop_size": (config.get("hop_size"), mel.hop), "win_size": (config.get("win_size"), mel.window),
-        "num_mels": (arch.bands, mel.bands), "fmin": (config.get("fmin"), mel.low),
-        "fmax": (RATE / 2 if config.get("fmax") is None else config["fmax"], mel.high),
-        "product of upsample_rates": (math.prod(arch.rates), mel.hop),
-    })  # fmt: skip
-    generator = load_state(lambda: HifiGan(arch), read_weights(path, "generator"), path)
+    found = read_config(file)
+    shaping = HifiGanConfig.__dataclass_fields__
+    for key in found:
+        if key not in (*shaping, *MEL_KEYS, *TRAINING_KEYS):
+            near = suggest(str(key), [*shaping, *MEL_KEYS])
+            raise UseError(f"{file}: unknown key {key!r}{near} (it may ask for another architecture than HiFi-GAN's)")
+    config = build(HifiGanConfig, {key: found[key] for key in shaping if key in found}, str(file))
+    config.check(file)
+    if found.get("fmax") is None:
+        found["fmax"] = RATE / 2
+    needed = (RATE, mel.n_fft, mel.hop, mel.window, mel.low, mel.high)
+    differing = {key: (found.get(key), ours) for key, ours in zip(MEL_KEYS, needed, strict=True)}
+    differing["num_mels"] = (config.num_mels, mel.bands)
+    differing["product of upsample_rates"] = (math.prod(config.upsample_rates), mel.hop)
+    check_mel(file, differing)
+    generator = load_state(lambda: HifiGan(config), read_weights(path, "generator"), path)
     # Centre of frame m in the vocoder's definition (from m x hop minus its padding, half a window on) minus m x hop.
     shift = mel.n_fft // 2 - (mel.n_fft - mel.hop) // 2
     return Conditioned(generator=generator, floor=FLOOR, gain=math.log(10.0), shift=shift)
-
-
-def _arch(file: Path, config: dict[str, Any]) -> HifiGanArch:
-    """The architecture in config.json, every key accounted for."""
-    shaping = _Config.__dataclass_fields__
-    for key in config:
-        if key not in shaping and key not in MEL_KEYS and key not in TRAINING_KEYS:
-            near = suggest(str(key), [*shaping, *MEL_KEYS])
-            raise UseError(f"{file}: unknown key {key!r}{near} (it may ask for another architecture than HiFi-GAN's)")
-    content = build(_Config, {key: config[key] for key in shaping if key in config}, str(file))
-    if content.resblock not in ("1", "2"):
-        raise UseError(f"{file}: resblock must be '1' or '2', not {content.resblock!r}")
-    bands = config.get("num_mels")
-    if not isinstance(bands, int):
-        raise UseError(f"{file}: num_mels must be a number of bands, not {bands!r}")
-    arch = HifiGanArch(
-        bands=bands, channels=content.upsample_initial_channel, kernel=7, rates=content.upsample_rates,
-        rate_kernels=content.upsample_kernel_sizes, block_kernels=content.resblock_kernel_sizes,
-        dilations=content.resblock_dilation_sizes, paired=content.resblock == "1", whole=False,
-    )  # fmt: skip
-    arch.check(file)
-    return arch

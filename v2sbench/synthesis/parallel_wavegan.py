@@ -16,7 +16,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,36 +28,47 @@ from v2sbench.audio import RATE
 from v2sbench.nets.cards import MelArch
 from v2sbench.runtime import UseError, build, choose
 from v2sbench.synthesis.checkpoints import Conditioned, check_mel, check_positive, load_state, read_config, read_weights
-from v2sbench.synthesis.hifigan import SLOPE, HifiGan, HifiGanArch
+from v2sbench.synthesis.hifigan import SLOPE, HifiGan, HifiGanConfig
 
-FLOOR = 1e-10
-"""Smallest magnitude before the logarithm in the repository's feature extraction."""
+FLOOR = 1e-10  # smallest magnitude before the logarithm in the repository's feature extraction
+NOISE_SEED = 0  # of the generator's input noise: the same mel gives the same samples
+WEIGHTS = ("model", "generator")  # where a checkpoint holds the generator's weights
 
-NOISE_SEED = 0
-"""Of the generator's input noise: the same mel gives the same samples."""
+
+# Keys of `generator_params` with the only value that is supported, which is the repository's default.
+WAVENET_FIXED = {
+    "in_channels": 1,
+    "out_channels": 1,
+    "use_causal_conv": False,
+    "upsample_conditional_features": True,
+    "upsample_net": "ConvInUpsampleNetwork",
+}
+UPSAMPLING_FIXED = {"nonlinear_activation": None, "interpolate_mode": "nearest", "use_causal_conv": False}
+HIFIGAN_FIXED = {
+    "out_channels": 1,
+    "use_causal_conv": False,
+    "bias": True,
+    "nonlinear_activation": "LeakyReLU",
+    "nonlinear_activation_params": {"negative_slope": SLOPE},
+}
+# Keys that change nothing about the generator: training, and what upsampling has from elsewhere.
+WITHOUT_EFFECT = ("dropout", "use_weight_norm")
+UPSAMPLING_WITHOUT_EFFECT = ("nonlinear_activation_params", "aux_channels", "aux_context_window")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Upsampling:
-    """`upsample_params` of the config, with the repository's defaults."""
+class Upsampling:
+    """The rest of `upsample_params`, with the repository's defaults."""
 
     upsample_scales: tuple[int, ...]
-    nonlinear_activation: str | None = None
-    nonlinear_activation_params: Mapping[str, Any] | None = None
-    interpolate_mode: str = "nearest"
     freq_axis_kernel_size: int = 1
-    aux_channels: int | None = None
-    aux_context_window: int | None = None
-    use_causal_conv: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Params:
-    """`generator_params` of a ParallelWaveGANGenerator, with the repository's defaults."""
+class WaveNetParams:
+    """The rest of `generator_params` of a ParallelWaveGANGenerator, with the repository's defaults."""
 
-    upsample_params: _Upsampling
-    in_channels: int = 1
-    out_channels: int = 1
+    upsample_params: Upsampling
     kernel_size: int = 3
     layers: int = 30
     stacks: int = 3
@@ -67,20 +77,14 @@ class _Params:
     skip_channels: int = 64
     aux_channels: int = 80
     aux_context_window: int = 2
-    dropout: float = 0.0
     bias: bool = True
-    use_weight_norm: bool = True
-    use_causal_conv: bool = False
-    upsample_conditional_features: bool = True
-    upsample_net: str = "ConvInUpsampleNetwork"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _HifiGanParams:
-    """`generator_params` of a HiFiGANGenerator, with the repository's defaults."""
+class HifiGanParams:
+    """The rest of `generator_params` of a HiFiGANGenerator, with the repository's defaults."""
 
     in_channels: int = 80
-    out_channels: int = 1
     channels: int = 512
     kernel_size: int = 7
     upsample_scales: tuple[int, ...] = (8, 8, 2, 2)
@@ -88,11 +92,6 @@ class _HifiGanParams:
     resblock_kernel_sizes: tuple[int, ...] = (3, 7, 11)
     resblock_dilations: tuple[tuple[int, ...], ...] = ((1, 3, 5), (1, 3, 5), (1, 3, 5))
     use_additional_convs: bool = True
-    bias: bool = True
-    nonlinear_activation: str = "LeakyReLU"
-    nonlinear_activation_params: Mapping[str, Any] | None = None
-    use_causal_conv: bool = False
-    use_weight_norm: bool = True
 
 
 # ---------------------------------------------------------------- network
@@ -105,9 +104,9 @@ class _Upsample(nn.Module):
         super().__init__()
         self.scales = scales
         layers: list[nn.Module] = []
-        for scale in scales:  # the public list counts repetitions as layers
-            layers += [nn.Identity(), nn.Conv2d(1, 1, (height, 2 * scale + 1), bias=False,
-                                                padding=(height // 2, scale))]  # fmt: skip
+        for scale in scales:
+            layers.append(nn.Identity())  # the public list counts repetitions as layers
+            layers.append(nn.Conv2d(1, 1, (height, 2 * scale + 1), padding=(height // 2, scale), bias=False))
         self.up_layers = nn.ModuleList(layers)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -120,7 +119,7 @@ class _Upsample(nn.Module):
 class _ContextUpsample(nn.Module):
     """A convolution over neighbouring frames, then `_Upsample`."""
 
-    def __init__(self, params: _Params) -> None:
+    def __init__(self, params: WaveNetParams) -> None:
         super().__init__()
         self.context = params.aux_context_window
         self.conv_in = nn.Conv1d(params.aux_channels, params.aux_channels, 2 * self.context + 1, bias=False)
@@ -136,15 +135,14 @@ class _ContextUpsample(nn.Module):
 class _Block(nn.Module):
     """Gated dilated convolution, conditioned on the mel: one layer of a WaveNet that looks both ways."""
 
-    def __init__(self, params: _Params, dilation: int) -> None:
+    def __init__(self, params: WaveNetParams, dilation: int) -> None:
         super().__init__()
-        half = params.gate_channels // 2
-        padding = (params.kernel_size - 1) // 2 * dilation
-        self.conv = nn.Conv1d(params.residual_channels, params.gate_channels, params.kernel_size, padding=padding,
-                              dilation=dilation, bias=params.bias)  # fmt: skip
-        self.conv1x1_aux = nn.Conv1d(params.aux_channels, params.gate_channels, 1, bias=False)
-        self.conv1x1_out = nn.Conv1d(half, params.residual_channels, 1, bias=params.bias)
-        self.conv1x1_skip = nn.Conv1d(half, params.skip_channels, 1, bias=params.bias)
+        size, gate, bias = params.kernel_size, params.gate_channels, params.bias
+        padding = (size - 1) // 2 * dilation
+        self.conv = nn.Conv1d(params.residual_channels, gate, size, 1, padding, dilation, bias=bias)
+        self.conv1x1_aux = nn.Conv1d(params.aux_channels, gate, 1, bias=False)
+        self.conv1x1_out = nn.Conv1d(gate // 2, params.residual_channels, 1, bias=bias)
+        self.conv1x1_skip = nn.Conv1d(gate // 2, params.skip_channels, 1, bias=bias)
 
     def forward(self, wave: Tensor, mel: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, T), (B, C, T) -> residual and skip output, both (B, C, T)."""
@@ -156,7 +154,7 @@ class _Block(nn.Module):
 class ParallelWaveGan(nn.Module):
     """Noise and mel in, waveform out, all samples at once. Parameters bear the public names."""
 
-    def __init__(self, params: _Params) -> None:
+    def __init__(self, params: WaveNetParams) -> None:
         super().__init__()
         self.hop = math.prod(params.upsample_params.upsample_scales)
         self.first_conv = nn.Conv1d(1, params.residual_channels, 1)
@@ -186,22 +184,6 @@ class ParallelWaveGan(nn.Module):
 # ---------------------------------------------------------------- loading
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What `generator_params` ask for, checked, before any weights are read."""
-
-    kind: str
-    """First part of the label."""
-    build: Callable[[], ParallelWaveGan | HifiGan]
-    """Makes the generator."""
-    rename: Callable[[str], str]
-    """Name of a parameter in the file -> its name in the generator."""
-    bands: int
-    """Channels of the generator's input."""
-    hop: int
-    """Samples that it makes of a mel frame."""
-
-
 def load_parallel_wavegan(path: Path, mel: MelArch) -> tuple[str, Conditioned]:
     """Kind (`parallel-wavegan` or `hifigan`) and renderer of a checkpoint of the repository.
 
@@ -210,79 +192,110 @@ def load_parallel_wavegan(path: Path, mel: MelArch) -> tuple[str, Conditioned]:
     """
     file = path.parent / "config.yml"
     config = read_config(file)
-    kind = str(config.get("generator_type", "ParallelWaveGANGenerator"))
-    plan_of = choose("generator_type", kind, {"ParallelWaveGANGenerator": _wavenet, "HiFiGANGenerator": _hifigan})
+    wanted = str(config.get("generator_type", "ParallelWaveGANGenerator"))
+    kinds = {"ParallelWaveGANGenerator": "parallel-wavegan", "HiFiGANGenerator": "hifigan"}
+    kind = choose("generator_type", wanted, kinds)
     content = config.get("generator_params")
-    if isinstance(content, Mapping):  # published configs carry a misspelt key, which the repository corrects, too
-        content = {str(key).replace("kernal", "kernel"): value for key, value in content.items()}
-    plan = plan_of(file, content)
-    _check_definition(file, config, plan, mel)
+    if not isinstance(content, Mapping):
+        raise UseError(f"{file}: generator_params must be a mapping, not {content!r}")
+    # Published configs carry a misspelt key, which the repository corrects, too.
+    content = {str(key).replace("kernal", "kernel"): value for key, value in content.items()}
+    render: Callable[[Tensor], Tensor]
+    if kind == "hifigan":
+        params = _hifigan_params(file, content)
+        shape = _hifigan_config(file, params)
+        _check_definition(file, config, params.in_channels, params.upsample_scales, mel)
+        state = {_hifigan_name(name, shape): value for name, value in read_weights(path, *WEIGHTS).items()}
+        render = load_state(lambda: HifiGan(shape, params.kernel_size, exact=True), state, path)
+    else:
+        wavenet = wavenet_params(file, content)
+        _check_definition(file, config, wavenet.aux_channels, wavenet.upsample_params.upsample_scales, mel)
+        render = load_state(lambda: ParallelWaveGan(wavenet), read_weights(path, *WEIGHTS), path).render
     mean, scale = _read_stats(path.parent, mel.bands)
-    state = {plan.rename(name): value for name, value in read_weights(path, "model", "generator").items()}
-    module = load_state(plan.build, state, path)
-    generator = module.render if isinstance(module, ParallelWaveGan) else module
-    return plan.kind, Conditioned(generator=generator, floor=FLOOR, gain=1.0 / scale, offset=-mean / scale)
+    return kind, Conditioned(generator=render, floor=FLOOR, gain=1.0 / scale, offset=-mean / scale)
 
 
-def _check_definition(file: Path, config: Mapping[str, Any], plan: _Plan, mel: MelArch) -> None:
-    """UseError when the features of the config are not our mel."""
-    check_mel(file, {
+def _check_definition(file: Path, config: Mapping[str, Any], bands: int, scales: tuple[int, ...], mel: MelArch) -> None:
+    """UseError when the features of the config, or the generator's input and hop, are not those of our mel."""
+    pairs = {
         "sampling_rate": (config.get("sampling_rate"), RATE),
         "sampling_rate_for_feats": (config.get("sampling_rate_for_feats") or RATE, RATE),
-        "fft_size": (config.get("fft_size"), mel.n_fft), "hop_size": (config.get("hop_size"), mel.hop),
+        "fft_size": (config.get("fft_size"), mel.n_fft),
+        "hop_size": (config.get("hop_size"), mel.hop),
         "win_length": (config.get("win_length") or config.get("fft_size"), mel.window),
-        "window": (config.get("window"), "hann"), "num_mels": (config.get("num_mels"), mel.bands),
-        "fmin": (config.get("fmin") or 0, mel.low), "fmax": (config.get("fmax") or RATE / 2, mel.high),
-        "log_base": (config.get("log_base", 10), 10), "global_gain_scale": (config.get("global_gain_scale", 1), 1),
-        "channels of the generator's input": (plan.bands, mel.bands), "product of upsample_scales": (plan.hop, mel.hop),
-    })  # fmt: skip
+        "window": (config.get("window"), "hann"),
+        "num_mels": (config.get("num_mels"), mel.bands),
+        "fmin": (config.get("fmin") or 0, mel.low),
+        "fmax": (config.get("fmax") or RATE / 2, mel.high),
+        "log_base": (config.get("log_base", 10), 10),
+        "global_gain_scale": (config.get("global_gain_scale", 1), 1),
+        "channels of the generator's input": (bands, mel.bands),
+        "product of upsample_scales": (math.prod(scales), mel.hop),
+    }
+    check_mel(file, pairs)
 
 
-def _wavenet(file: Path, content: object) -> _Plan:
-    """Plan of a ParallelWaveGANGenerator."""
-    params = build(_Params, content, f"{file}: generator_params")
+def wavenet_params(file: Path, content: Mapping[str, Any]) -> WaveNetParams:
+    """`generator_params` of a ParallelWaveGANGenerator; UseError when another generator is asked for than ours."""
+    where = f"{file}: generator_params"
+    content = _shaping(where, content, WAVENET_FIXED, WITHOUT_EFFECT)
+    upsampling = content.get("upsample_params")
+    if isinstance(upsampling, Mapping):
+        upsampling = _shaping(f"{where}.upsample_params", upsampling, UPSAMPLING_FIXED, UPSAMPLING_WITHOUT_EFFECT)
+        content["upsample_params"] = upsampling
+    params = build(WaveNetParams, content, where)
     up = params.upsample_params
     check_positive(file, {**vars(params), **vars(up), "aux_context_window": params.aux_context_window + 1})
-    _only(file, {
-        "in_channels": (params.in_channels, 1), "out_channels": (params.out_channels, 1),
-        "use_causal_conv": (params.use_causal_conv or up.use_causal_conv, False),
-        "upsample_conditional_features": (params.upsample_conditional_features, True),
-        "upsample_net": (params.upsample_net, "ConvInUpsampleNetwork"),
-        "upsample_params.nonlinear_activation": (up.nonlinear_activation, None),
-        "upsample_params.interpolate_mode": (up.interpolate_mode, "nearest"),
-        "layers modulo stacks": (params.layers % params.stacks, 0), "kernel_size modulo 2": (params.kernel_size % 2, 1),
-        "gate_channels modulo 2": (params.gate_channels % 2, 0),
-        "upsample_params.freq_axis_kernel_size modulo 2": (up.freq_axis_kernel_size % 2, 1),
-    })  # fmt: skip
-    return _Plan(
-        kind="parallel-wavegan", build=lambda: ParallelWaveGan(params), rename=str, bands=params.aux_channels,
-        hop=math.prod(up.upsample_scales),
-    )  # fmt: skip
+    _only(f"{where}.layers modulo stacks", params.layers % params.stacks, 0)
+    _only(f"{where}.kernel_size modulo 2", params.kernel_size % 2, 1)
+    _only(f"{where}.gate_channels modulo 2", params.gate_channels % 2, 0)
+    _only(f"{where}.upsample_params.freq_axis_kernel_size modulo 2", up.freq_axis_kernel_size % 2, 1)
+    return params
 
 
-def _hifigan(file: Path, content: object) -> _Plan:
-    """Plan of a HiFiGANGenerator."""
-    params = build(_HifiGanParams, content, f"{file}: generator_params")
-    slope = {"negative_slope": SLOPE}
-    _only(file, {
-        "out_channels": (params.out_channels, 1), "use_causal_conv": (params.use_causal_conv, False),
-        "bias": (params.bias, True), "nonlinear_activation": (params.nonlinear_activation, "LeakyReLU"),
-        "nonlinear_activation_params": (params.nonlinear_activation_params or slope, slope),
-        "upsample_kernel_sizes": (params.upsample_kernel_sizes, tuple(2 * rate for rate in params.upsample_scales)),
-    })  # fmt: skip
-    arch = HifiGanArch(
-        bands=params.in_channels, channels=params.channels, kernel=params.kernel_size, rates=params.upsample_scales,
-        rate_kernels=params.upsample_kernel_sizes, block_kernels=params.resblock_kernel_sizes,
-        dilations=params.resblock_dilations, paired=params.use_additional_convs, whole=True,
-    )  # fmt: skip
-    arch.check(file)
-    return _Plan(
-        kind="hifigan", build=lambda: HifiGan(arch), rename=partial(_hifigan_name, paired=arch.paired),
-        bands=params.in_channels, hop=math.prod(params.upsample_scales),
-    )  # fmt: skip
+def _hifigan_params(file: Path, content: Mapping[str, Any]) -> HifiGanParams:
+    """`generator_params` of a HiFiGANGenerator; UseError when another generator is asked for than ours."""
+    where = f"{file}: generator_params"
+    params = build(HifiGanParams, _shaping(where, content, HIFIGAN_FIXED, WITHOUT_EFFECT), where)
+    check_positive(file, {"kernel_size": params.kernel_size})
+    _only(f"{where}.kernel_size modulo 2", params.kernel_size % 2, 1)
+    doubled = tuple(2 * rate for rate in params.upsample_scales)
+    _only(f"{where}.upsample_kernel_sizes", params.upsample_kernel_sizes, doubled)
+    return params
 
 
-def _hifigan_name(name: str, *, paired: bool) -> str:
+def _shaping(
+    where: str, content: Mapping[str, Any], fixed: Mapping[str, object], without_effect: tuple[str, ...]
+) -> dict[str, Any]:
+    """`content` less the keys with one supported value, which is checked, and those without effect."""
+    for key, supported in fixed.items():
+        if content.get(key) is not None:
+            _only(f"{where}.{key}", content[key], supported)
+    return {key: value for key, value in content.items() if key not in (*fixed, *without_effect)}
+
+
+def _only(where: str, found: object, supported: object) -> None:
+    """UseError when a key has another value than the only one that is supported."""
+    if found != supported:
+        raise UseError(f"{where} is {found}, of which only {supported} is supported")
+
+
+def _hifigan_config(file: Path, params: HifiGanParams) -> HifiGanConfig:
+    """The shape of a HiFiGANGenerator under the names of the HiFi-GAN repository."""
+    config = HifiGanConfig(
+        resblock="1" if params.use_additional_convs else "2",
+        num_mels=params.in_channels,
+        upsample_initial_channel=params.channels,
+        upsample_rates=params.upsample_scales,
+        upsample_kernel_sizes=params.upsample_kernel_sizes,
+        resblock_kernel_sizes=params.resblock_kernel_sizes,
+        resblock_dilation_sizes=params.resblock_dilations,
+    )
+    config.check(file)
+    return config
+
+
+def _hifigan_name(name: str, config: HifiGanConfig) -> str:
     """Name of a parameter of a HiFiGANGenerator -> its name in the HiFi-GAN repository."""
     for pattern, target in (
         (r"^input_conv\.", "conv_pre."),
@@ -291,39 +304,33 @@ def _hifigan_name(name: str, *, paired: bool) -> str:
         (r"^blocks\.(\d+)\.(convs[12])\.(\d+)\.1\.", r"resblocks.\1.\2.\3."),
     ):
         name = re.sub(pattern, target, name)
-    return name if paired else name.replace(".convs1.", ".convs.")
-
-
-def _only(file: Path, values: Mapping[str, tuple[object, object]]) -> None:
-    """UseError at the first key whose value (found, the only one supported) is another."""
-    for key, (found, needed) in values.items():
-        if found != needed:
-            raise UseError(f"{file}: generator_params.{key} is {found}, of which only {needed} is supported")
+    return name if config.resblock == "1" else name.replace(".convs1.", ".convs.")
 
 
 def _read_stats(folder: Path, bands: int) -> tuple[Tensor, Tensor]:
     """Mean and scale, each (bands,), that normalise the log10 mel; UseError when they are missing or off."""
-    for path in (folder / "stats.npy", folder / "stats.h5"):
-        if path.is_file():
-            break
-    else:
+    path = folder / "stats.npy"
+    if not path.is_file():
+        path = folder / "stats.h5"
+    if not path.is_file():
         raise UseError(
             f"no stats.npy or stats.h5 beside the checkpoint in {folder}; one was published together with it"
         )
     try:
-        if path.suffix == ".npy":
-            table = np.load(path, allow_pickle=False)
-            mean, scale = (np.asarray(table[row], dtype=np.float32).reshape(-1) for row in (0, 1))
-        else:
-            try:
-                import h5py
-            except ModuleNotFoundError:
-                raise UseError(f"{path} needs h5py: `pip install h5py` (stats.npy needs nothing)") from None
-            with h5py.File(path, "r") as archive:
-                mean, scale = (np.asarray(archive[key][()], dtype=np.float32).reshape(-1) for key in ("mean", "scale"))
+        mean, scale = _h5_stats(path) if path.suffix == ".h5" else np.load(path, allow_pickle=False)[:2]
+        mean, scale = (np.asarray(row, dtype=np.float32).reshape(-1) for row in (mean, scale))
     except (OSError, ValueError, KeyError, IndexError, EOFError) as error:
         raise UseError(f"{path} holds no mean and scale ({error})") from None
     right = len(mean) == len(scale) == bands and bool(np.isfinite(mean).all() and np.isfinite(scale).all())
     if not right or not bool((scale > 0).all()):
         raise UseError(f"{path} must hold a finite mean and a positive scale for each of {bands} bands")
     return torch.from_numpy(mean), torch.from_numpy(scale)
+
+
+def _h5_stats(path: Path) -> tuple[Any, Any]:
+    try:
+        import h5py
+    except ModuleNotFoundError:
+        raise UseError(f"{path} needs h5py: `pip install h5py` (stats.npy needs nothing)") from None
+    with h5py.File(path, "r") as archive:
+        return archive["mean"][()], archive["scale"][()]

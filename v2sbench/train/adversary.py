@@ -17,13 +17,11 @@ from torch.nn.utils.parametrizations import weight_norm
 from v2sbench.nets.cards import Adversary
 from v2sbench.runtime import UseError
 
-SLOPE = 0.2
+SLOPE = 0.2  # of the leaky ReLUs
 STRIDE = 4
-GROUPED = 4
-"""Strided layers of a scale."""
+GROUPED = 4  # strided layers of a scale
 
-Features = list[Tensor]
-"""Feature maps of one scale, (B, C, T) each; the last is the score (B, 1, T)."""
+Features = list[Tensor]  # feature maps of one scale, (B, C, T) each; the last is the score (B, 1, T)
 
 
 class ScaleDiscriminator(nn.Module):
@@ -93,31 +91,28 @@ def generator_loss(fake: Sequence[Features]) -> Tensor:
 
 def feature_loss(real: Sequence[Features], fake: Sequence[Features]) -> Tensor:
     """Mean absolute difference of all feature maps but the scores, the real ones held fixed (MelGAN)."""
-    terms = [
-        (one.detach() - other).abs().mean()
-        for reals, fakes in zip(real, fake, strict=True) for one, other in zip(reals[:-1], fakes[:-1], strict=True)
-    ]  # fmt: skip
+    terms = []
+    for reals, fakes in zip(real, fake, strict=True):
+        for one, other in zip(reals[:-1], fakes[:-1], strict=True):
+            terms.append((one.detach() - other).abs().mean())
     return torch.stack(terms).mean()
 
 
 class Alarm:
-    """Stops a training that is lost, and names the step and the term."""
+    """Stops a training that has diverged, and names the step and the term."""
 
-    PATIENCE = 200
-    """Steps in a row before a collapse is called one."""
-    SILENT = 1e-3
-    """Level of the output relative to the target's below which the generator has collapsed to silence."""
-    WON = 1e-4
-    """Discriminator loss below which it tells every sample, and teaches the generator nothing more."""
+    PATIENCE = 200  # steps in a row that count as a collapse
+    SILENT = 1e-3  # level of the output relative to the target's: below it the generator has collapsed to silence
+    WON = 1e-4  # discriminator loss: below it the generator learns nothing more from its judge
 
     def __init__(self, name: str) -> None:
-        """name: of the card, for the messages."""
+        """name: the card's, for the messages."""
         self.name = name
         self.silent = 0
         self.won = 0
 
     def watch(self, step: int, terms: Mapping[str, float], level: float | None = None) -> None:
-        """Look at one step's loss terms (and gradient norms), and at the output's level relative to the target's.
+        """Check one step's loss terms (and gradient norms), and the output's level relative to the target's.
 
         UseError for a term that is not finite, for an output that stays silent, and for a discriminator that has won.
         """
@@ -126,12 +121,12 @@ class Alarm:
                 self._stop(step, f"{term} is {value}", "lower train.lr or train.clip_norm")
         self.silent = self.silent + 1 if level is not None and level < self.SILENT else 0
         if self.silent >= self.PATIENCE:
-            self._stop(step, f"the output has been silent for {self.PATIENCE} steps (collapse)",
-                       "lower loss.adversarial or train.lr")  # fmt: skip
+            what = f"the output has been silent for {self.PATIENCE} steps (collapse)"
+            self._stop(step, what, "lower loss.adversarial or train.lr")
         self.won = self.won + 1 if terms.get("discriminator", 1.0) < self.WON else 0
         if self.won >= self.PATIENCE:
-            self._stop(step, f"discriminator has been below {self.WON} for {self.PATIENCE} steps (collapse)",
-                       "lower adversary.lr or raise adversary.start")  # fmt: skip
+            what = f"discriminator has been below {self.WON} for {self.PATIENCE} steps (collapse)"
+            self._stop(step, what, "lower adversary.lr or raise adversary.start")
 
     def _stop(self, step: int, what: str, remedy: str) -> None:
         raise UseError(f"{self.name}: {what} at step {step}; {remedy} in params.yaml's override")

@@ -1,9 +1,6 @@
 """Training batches as a pure function of (split, card, seed, step), read ahead by one thread.
 
-picture crops  (B, F, crop, crop) uint8     flip, erasing and time masking as the card's data section says
-wave           (B, 960 F) float32 in [-1, 1], zero past a clip's end
-identity       (B, 256) or, of faces, (B, 128) float32, of another clip of each speaker; a vocoder has none
-lengths        (B,) int64, valid video frames
+Shapes are those of `nets.batch.Batch`; the card's data section says how crops are cut and augmented.
 """
 
 from __future__ import annotations
@@ -25,18 +22,44 @@ from v2sbench.nets.cards import Card, Data
 from v2sbench.nets.video import GREY_MEAN
 from v2sbench.runtime import UseError, rng, unit
 
-AHEAD = 3
-"""Batches that the reading thread may be ahead."""
+AHEAD = 3  # batches that the reading thread may be ahead
+
+
+def batch_ids(n: int, batch: int, step: int, seed: int) -> NDArray[np.int64]:
+    """Positions, in [0, n), of the `batch` items of training step `step`: (batch,) int64.
+
+    A pure function: the epochs, each a permutation of all items seeded by (seed, epoch), form one endless line, and a
+    step takes the next `batch` places. So an epoch visits every item once, a step may straddle two epochs, and training
+    can continue from any step without a state. ValueError unless n and batch are positive and step is not negative.
+    """
+    if n < 1 or batch < 1 or step < 0:
+        raise ValueError(f"n = {n}, batch = {batch}, step = {step}; allowed are n > 0, batch > 0, step >= 0")
+    places = np.arange(step * batch, (step + 1) * batch)
+    taken = np.empty(batch, np.int64)
+    for epoch in range(places[0] // n, places[-1] // n + 1):
+        inside = places // n == epoch
+        taken[inside] = _epoch(n, seed, int(epoch))[places[inside] - epoch * n]
+    return taken
+
+
+@lru_cache(maxsize=4)
+def _epoch(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return rng(seed, "epoch", epoch).permutation(n)
 
 
 class Batches:
     """Batches of one subset of a split."""
 
     def __init__(
-        self, table: SplitTable, clips: Clips, card: Card, seed: int, subset: str = "train",
+        self,
+        table: SplitTable,
+        clips: Clips,
+        card: Card,
+        seed: int,
+        subset: str = "train",
         identities: Identities | None = None,
-    ) -> None:  # fmt: skip
-        """identities: of the same split, where the caller has them already.
+    ) -> None:
+        """identities: those of the split, if the caller has them already.
 
         UseError when the subset is empty, or a V2A card meets clips without picture.
         """
@@ -59,7 +82,7 @@ class Batches:
         return Batches(self.table, self.clips, self.card, self.seed, subset, self.identities)
 
     def mean_identity(self) -> NDArray[np.float32]:
-        """(D,) unit mean embedding of the training speakers: the identity when nobody gives one."""
+        """(D,) unit mean embedding of the training speakers: the identity when none is given."""
         assert self.identities is not None  # every model but a vocoder has them
         return self.identities.mean()
 
@@ -68,7 +91,7 @@ class Batches:
         return len(self.rows)
 
     def at(self, step: int) -> Batch:
-        """Training batch of a step: random crops in time and picture, augmented; the same at every call."""
+        """The training batch of a step, the same at every call: random crops in time and picture, augmented."""
         chosen = batch_ids(len(self.rows), min(self.card.train.batch, len(self.rows)), step, self.seed)
         items = [self._training_item(self.rows[index], step, slot) for slot, index in enumerate(chosen)]
         return stack(items, self.card.data.crop)
@@ -90,7 +113,7 @@ class Batches:
 
 
 def _used(row: Row, data: Data) -> bool:
-    """Whether a training clip is among those that the card's data section leaves."""
+    """Whether the card's data section uses a training clip."""
     named = not data.speakers or any(fnmatchcase(row.speaker, pattern) for pattern in data.speakers)
     return named and unit(0, "share", row.id) < data.share
 
@@ -130,26 +153,3 @@ def read_ahead(batches: Batches, first: int, last: int) -> Iterator[Batch]:
         finally:
             for waiting in queue:
                 waiting.cancel()
-
-
-def batch_ids(n: int, batch: int, step: int, seed: int) -> NDArray[np.int64]:
-    """Positions, in [0, n), of the `batch` items of training step `step`: (batch,) int64.
-
-    A pure function: epoch after epoch, each a permutation of all items seeded by (seed, epoch), is one endless line,
-    and a step takes its `batch` next places.  So each epoch visits each item once, a step may straddle two epochs, and
-    training can go on from any step without a state.
-    ValueError unless n and batch are positive and step is not negative.
-    """
-    if n < 1 or batch < 1 or step < 0:
-        raise ValueError(f"n = {n}, batch = {batch}, step = {step}; allowed are n > 0, batch > 0, step >= 0")
-    places = np.arange(step * batch, (step + 1) * batch)
-    taken = np.empty(batch, np.int64)
-    for epoch in range(places[0] // n, places[-1] // n + 1):
-        inside = places // n == epoch
-        taken[inside] = _epoch(n, seed, int(epoch))[places[inside] - epoch * n]
-    return taken
-
-
-@lru_cache(maxsize=4)
-def _epoch(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    return rng(seed, "epoch", epoch).permutation(n)

@@ -1,8 +1,8 @@
 """The training loop: a pure function of (card, split, seed, step), resumed exactly from `runs/<digest>/`.
 
-The state that is kept is weights, optimisers and step; batches, dropout and learning rate follow from the step. The
-finished weights are moved into place at the end, so a file under models/weights is always a finished one; the state is
-removed then. SIGTERM saves the state and leaves with exit code 143, as a cluster's time limit wants it.
+The state holds weights, optimisers and step; batches, dropout and learning rate follow from the step. The finished
+weights are moved into place at the end, so a file under models/weights is always a finished one; then the state is
+removed. SIGTERM saves the state and ends the process with exit code 143, which suits the time limits of clusters.
 """
 
 from __future__ import annotations
@@ -20,34 +20,25 @@ import torch
 
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
+from v2sbench.nets import Card, Params, load_card, weights_path
 from v2sbench.nets.batch import Batch
-from v2sbench.nets.card_reading import load_card
-from v2sbench.nets.cards import Card, Params
-from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder, weights_path
-from v2sbench.nets.trained_on import heard, joined
+from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder
+from v2sbench.nets.trained_on import joined, trained_on
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
 from v2sbench.train.batches import Batches, read_ahead
 from v2sbench.train.objectives import learning_rate, objective_of
 
-SAVE_SECONDS = 60.0
-"""Seconds between saves of the resume state."""
-RESUMED = ("step", "log", "recent", "checked")
-"""Attributes of a run that are kept beside the objective's state."""
+SAVE_SECONDS = 60.0  # between saves of the resume state
+RESUMED = ("step", "log", "recent", "checked")  # attributes of a run in the resume state, beside the objective's
 
 
-def run_folder(card: Card, split_digest: str, seed: int, threads: int, init: Path | None) -> Path:
-    """`runs/<digest>`: other weights of the same run cannot be mixed up with it."""
-    parts = [card.json(), split_digest, str(seed), str(threads), sha256_file(init) if init else ""]
-    return Path("runs") / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def train_variant(
-    variant: str, split: str, *, params: Params, out: Path | None = None, init: Path | None = None, resume: bool = True
+def train(
+    variant: str, split: str, params: Params, *, out: Path | None = None, init: Path | None = None, resume: bool = True
 ) -> Path:
     """Train a variant on a split and return the path of its weights; the log lies beside it as `.tsv`.
 
-    init: weights whose decoder is taken over; by default those of the card's `init` on the profile's pretrain_split.
-    resume: continue a run that was cut off. UseError when split, clips or initial weights are missing.
+    init: the weights that the decoder starts from; by default those of the card's `init` on the profile's
+    pretrain_split. resume: continue a run that was cut off. UseError when split, clips or initial weights are missing.
     """
     card = load_card(variant, params)
     out = out or weights_path(variant, split)
@@ -56,8 +47,8 @@ def train_variant(
     if card.init is not None:
         init = init or weights_path(card.init, params.pretrain_split)
         if not init.is_file():
-            raise UseError(f"{variant} starts from {init}, which is missing; "
-                           f"first `v2sbench train {card.init} --split {params.pretrain_split}`")  # fmt: skip
+            remedy = f"first `v2sbench train {card.init} --split {params.pretrain_split}`"
+            raise UseError(f"{variant} starts from {init}, which is missing; {remedy}")
     setup_determinism(params.seed, params.threads)
     table = read_split(Path("splits") / split)
     run = Run(card, Batches(table, Clips(table.clips), card, params.seed), init, params)
@@ -67,24 +58,30 @@ def train_variant(
     with atomic(out.with_suffix(".tsv")) as draft:
         draft.write_text(log, encoding="utf-8")
     save_weights(run.objective.model, out)
-    shutil.rmtree(folder, ignore_errors=True)  # a finished run resumes nothing: the next one starts from its first step
+    shutil.rmtree(folder, ignore_errors=True)  # a finished run leaves nothing to resume
     return out
 
 
+def run_folder(card: Card, split_digest: str, seed: int, threads: int, init: Path | None) -> Path:
+    """`runs/<digest>`, where the digest covers everything that the weights depend on."""
+    parts = [card.json(), split_digest, str(seed), str(threads), sha256_file(init) if init else ""]
+    return Path("runs") / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
 class Run:
-    """A model in training with all that a step needs."""
+    """A model in training, with its batches, its log and its resume state."""
 
     def __init__(self, card: Card, batches: Batches, init: Path | None, params: Params) -> None:
         self.card, self.batches, self.seed = card, batches, params.seed
         torch.manual_seed(fold(params.seed, "weights", card.source))
         model = build_model(card)
-        model.heard = (heard(batches.table),)
+        model.trained_on = (trained_on(batches.table),)
         if init is not None:
             pretrained = load_weights(init)
             if pretrained.card.name != card.init:
                 raise UseError(f"{card.name} starts from {card.init}, but {init} holds {pretrained.card.name}")
             transfer_decoder(model, pretrained)
-            model.heard = joined(pretrained.heard, model.heard)
+            model.trained_on = joined(pretrained.trained_on, model.trained_on)
         if card.family != "vocoder":
             model.get_buffer("voice").copy_(torch.from_numpy(batches.mean_identity()))
         self.objective = objective_of(card, model.to(device()), device())
@@ -104,14 +101,14 @@ class Run:
         return [subset.whole(list(range(start, min(start + size, count)))) for start in range(0, count, size)]
 
     def train_step(self, batch: Batch) -> dict[str, float]:
-        """One step of the objective: its terms. UseError, with step and term, when the training is lost."""
+        """Do one step and return its terms; UseError, with step and term, when the training has diverged."""
         terms = self.objective.step(batch, self.step, self.seed)
         self.step += 1
         return terms
 
     @torch.inference_mode()
     def validate(self) -> float | None:
-        """Mean validation measure over the validation clips, None without any."""
+        """Mean of the validation measure over the validation clips; None when the split has none."""
         if not self.validation:
             return None
         self.objective.model.eval()
@@ -120,7 +117,7 @@ class Run:
         return sum(size * value for size, value in zip(sizes, measured, strict=True)) / sum(sizes)
 
     def loop(self, folder: Path, resume: bool, desc: str) -> None:
-        """Run to the last step, saving the state now and then and at SIGTERM."""
+        """Run to the last step; save the state every SAVE_SECONDS and at SIGTERM."""
         state = folder / "state.pt"
         if resume and state.is_file():
             self.load(state)
@@ -139,7 +136,7 @@ class Run:
                     raise SystemExit(143)
 
     def note(self, terms: Mapping[str, float]) -> None:
-        """Count a step's terms, and add a line to the log where one is due; no timing, so that it is the same twice."""
+        """Add a step's terms to the means, and a line to the log when one is due; without times, so that logs repeat."""
         for name, value in terms.items():
             self.recent.setdefault(name, []).append(value)
         recipe = self.card.train
@@ -160,7 +157,7 @@ class Run:
             torch.save(self.objective.state() | {name: getattr(self, name) for name in RESUMED}, draft)
 
     def load(self, path: Path) -> None:
-        """Take up the resume state."""
+        """Continue from the resume state."""
         state: dict[str, Any] = torch.load(path, map_location=self.objective.device, weights_only=True)
         self.objective.load(state)
         for name in RESUMED:
@@ -169,7 +166,7 @@ class Run:
 
 @contextlib.contextmanager
 def _sigterm() -> Iterator[Callable[[], bool]]:
-    """Within the block SIGTERM only leaves word; the yielded function tells whether it came."""
+    """Within the block SIGTERM does not end the process; the yielded function says whether it came."""
     came: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
     try:

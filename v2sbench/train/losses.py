@@ -1,7 +1,7 @@
 """Reconstruction losses of waveform models, after Mira et al. 2021: power, MFCC and a perceptual term.
 
-Their perceptual term compares PASE features, whose weights are not to be had; a multi-resolution STFT loss (Yamamoto et
-al. 2020) stands in its place. All of them compare magnitudes, so that the phase, which no video tells, is free.
+Their perceptual term compares PASE features, for which no weights are public; a multi-resolution STFT loss (Yamamoto et
+al. 2020) takes its place. All terms compare magnitudes: the phase, which no video shows, is free.
 
     wave  (B, T) float32 in [-1, 1] at 24 kHz, predictions and targets alike zero outside of a clip
 """
@@ -15,14 +15,10 @@ from torch import Tensor, nn
 from v2sbench.audio import RATE
 from v2sbench.nets.cards import LossWeights
 
-FLOOR = 1e-4
-"""Smallest magnitude before a logarithm: 80 dB under full scale, so that neither dither nor silence rules a loss."""
-POWER = (1024, 240, 600)
-"""FFT size, hop and window in samples of the power and MFCC terms: 10 ms and 25 ms, as in speech recognition."""
-RESOLUTIONS = ((512, 50, 240), (1024, 120, 600), (2048, 240, 1200))
-"""FFT sizes, hops and windows in samples of the multi-resolution STFT loss."""
-CEPSTRA, BANDS = 25, 80
-"""MFCCs (Mira et al. 2021), and the mel bands under them."""
+FLOOR = 1e-4  # smallest magnitude before a logarithm: 80 dB below full scale, so that dither and silence weigh little
+POWER = (1024, 240, 600)  # FFT size, hop, window of the power and MFCC terms: 10 and 25 ms, as in speech recognition
+RESOLUTIONS = ((512, 50, 240), (1024, 120, 600), (2048, 240, 1200))  # of the multi-resolution STFT loss, likewise
+CEPSTRA, BANDS = 25, 80  # MFCCs (Mira et al. 2021) of so many mel bands
 
 
 class SpectralLosses(nn.Module):
@@ -55,10 +51,9 @@ class SpectralLosses(nn.Module):
 
         In units of full scale: a sine of amplitude 1 has 1 at its peak.
         """
-        spectrum = torch.stft(
-            wave * (4.0 / window), size, hop, window, self.get_buffer(f"window{window}"), center=True,
-            pad_mode="constant", return_complex=True,
-        )  # fmt: skip
+        hann = self.get_buffer(f"window{window}")
+        wave = wave * (4.0 / window)
+        spectrum = torch.stft(wave, size, hop, window, hann, pad_mode="constant", return_complex=True)
         power = torch.view_as_real(spectrum).square().sum(dim=-1)
         return (power + 1e-14).sqrt().transpose(1, 2)  # the root of zero has no gradient
 
@@ -69,9 +64,8 @@ class SpectralLosses(nn.Module):
     def _stft(self, predicted: Tensor, target: Tensor, size: int, hop: int, window: int) -> Tensor:
         """Spectral convergence plus the mean absolute difference of log magnitudes (natural), at one resolution."""
         ours, theirs = (self._magnitude(wave, size, hop, window) for wave in (predicted, target))
-        convergence: Tensor = torch.linalg.vector_norm(theirs - ours) / torch.linalg.vector_norm(theirs).clamp_min(
-            FLOOR
-        )
+        level = torch.linalg.vector_norm(theirs).clamp_min(FLOOR)
+        convergence: Tensor = torch.linalg.vector_norm(theirs - ours) / level
         return convergence + (ours.clamp_min(FLOOR).log() - theirs.clamp_min(FLOOR).log()).abs().mean()
 
 

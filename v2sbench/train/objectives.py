@@ -1,6 +1,6 @@
 """One training step of each family: mel (L1), and waveform (reconstruction and adversary, two optimisers).
 
-An objective owns the model, its optimisers and its losses; the loop in `train` owns data, steps, log and state.
+An objective owns the model, its optimisers and its losses; `loop` owns data, steps, log and state.
 """
 
 from __future__ import annotations
@@ -38,10 +38,9 @@ def mel_loss(predicted: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
 
 class Objective:
-    """What the families share: forward under autocast, the optimiser, the alarm."""
+    """What all families need: the forward pass under autocast, the optimiser, the alarm."""
 
-    terms: tuple[str, ...]
-    """Columns of the training log beside step and learning rate."""
+    terms: tuple[str, ...]  # columns of the training log beside step and learning rate
 
     def __init__(self, card: Card, model: SpeechModel, device: torch.device) -> None:
         """model: on the device already."""
@@ -62,7 +61,7 @@ class Objective:
         return output, mask
 
     def step(self, batch: Batch, step: int, seed: int) -> dict[str, float]:
-        """One optimiser step; the values of its terms. UseError, with step and term, when the training is lost."""
+        """Do one optimiser step and return its terms; UseError, with step and term, when the training has diverged."""
         torch.manual_seed(fold(seed, "dropout", step))
         for optimiser, peak in self.optimisers():
             for group in optimiser.param_groups:
@@ -71,7 +70,7 @@ class Objective:
         return self.update(batch.to(self.device), step)
 
     def update(self, batch: Batch, step: int) -> dict[str, float]:
-        """The step itself, on a batch on the device."""
+        """Do the step on a batch that is on the device already."""
         raise NotImplementedError
 
     def validate(self, batch: Batch) -> Tensor:
@@ -83,11 +82,11 @@ class Objective:
         yield self.optimiser, self.card.train.lr
 
     def state(self) -> dict[str, Any]:
-        """What a resumed run needs beside steps and log."""
+        """Everything that a resumed run needs from the objective."""
         return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take up the state."""
+        """Continue from a state."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
 
@@ -107,7 +106,7 @@ class MelObjective(Objective):
     terms = ("l1", "gradient_norm")
 
     def update(self, batch: Batch, step: int) -> dict[str, float]:
-        """One optimiser step."""
+        """Do one step of the L1 loss."""
         predicted, mask = self.forward(batch)
         l1 = mel_loss(predicted, self.mel(batch.wave), mask)
         norm = self.descend(self.card.loss.l1 * l1, self.model, self.optimiser)
@@ -140,7 +139,7 @@ class WaveObjective(Objective):
             self.terms = (*self.spectral.wanted, "adversarial", "features", "discriminator", "gradient_norm")
 
     def update(self, batch: Batch, step: int) -> dict[str, float]:
-        """The discriminator's step where one is due, then the generator's."""
+        """Do the discriminator's step when one is due, then the generator's."""
         predicted, mask = self.forward(batch)
         predicted, target = predicted.float() * mask, batch.wave
         losses = self.spectral(predicted, target)
@@ -160,7 +159,7 @@ class WaveObjective(Objective):
         return values
 
     def _judge(self, fake: Tensor, real: Tensor) -> Tensor:
-        """One step of the discriminator; its loss."""
+        """Do one step of the discriminator and return its loss."""
         self.judge.requires_grad_(True)
         loss = discriminator_loss(self.judge(real), self.judge(fake))
         self.descend(loss, self.judge, self.judge_optimiser)
@@ -176,21 +175,21 @@ class WaveObjective(Objective):
         return mel_loss(self.mel(predicted.float()), target, mask)
 
     def optimisers(self) -> Iterator[tuple[torch.optim.Optimizer, float]]:
-        """The generator's, and the discriminator's where there is one."""
+        """The generator's optimiser, and the discriminator's if there is one."""
         yield from super().optimisers()
         if self.adversarial:
             assert self.card.adversary is not None
             yield self.judge_optimiser, self.card.adversary.lr
 
     def state(self) -> dict[str, Any]:
-        """With discriminator and its optimiser."""
-        more = {}
+        """The state with the discriminator and its optimiser."""
+        state = super().state()
         if self.adversarial:
-            more = {"judge": self.judge.state_dict(), "judge_optimiser": self.judge_optimiser.state_dict()}
-        return super().state() | more
+            state |= {"judge": self.judge.state_dict(), "judge_optimiser": self.judge_optimiser.state_dict()}
+        return state
 
     def load(self, state: dict[str, Any]) -> None:
-        """With discriminator and its optimiser."""
+        """Continue from a state with the discriminator and its optimiser."""
         super().load(state)
         if self.adversarial:
             self.judge.load_state_dict(state["judge"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from v2sbench.clips.splits import SplitTable, read_split
-from v2sbench.nets.trained_on import Heard, heard, joined, refuse_leak
+from v2sbench.nets.trained_on import TrainedOn, joined, refuse_leak, trained_on
 from v2sbench.runtime import UseError
 
 
@@ -26,7 +26,7 @@ def swapped(table: SplitTable, *clips: str, name: str = "other") -> SplitTable:
 
 
 def test_own_test_clips_are_unheard(table: SplitTable) -> None:
-    past = heard(table)
+    past = trained_on(table)
     assert len(past.clips) == len(table.subset("train"))
     assert (np.diff(past.clips) > 0).all()
     refuse_leak([past], table)
@@ -36,18 +36,18 @@ def test_a_leak_is_refused_with_its_size_and_names(table: SplitTable) -> None:
     trained, tested = [[row.id for row in table.subset(part)] for part in ("train", "test")]
     scored = swapped(table, *trained[:4], *tested)
     with pytest.raises(UseError) as caught:
-        refuse_leak([heard(table)], scored)
+        refuse_leak([trained_on(table)], scored)
     assert str(caught.value) == (
         f"these weights were trained on toy, and so on 4 test clips of other ({', '.join(trained[:3])}, ...); "
         "score them with --split toy"
     )
     refuse_leak([], scored)
-    refuse_leak([replace(heard(table), corpus="elsewhere")], scored)  # one name, another corpus
-    refuse_leak([heard(table)], swapped(table, *tested))
+    refuse_leak([replace(trained_on(table), corpus="elsewhere")], scored)  # one name, another corpus
+    refuse_leak([trained_on(table)], swapped(table, *tested))
 
 
 def test_what_the_weights_started_from_counts(table: SplitTable) -> None:
-    own, first = heard(swapped(table, *[row.id for row in table.subset("test")])), heard(table)
+    own, first = trained_on(swapped(table, *[row.id for row in table.subset("test")])), trained_on(table)
     past = joined([first], [own], [first])
     assert [item.split for item in past] == ["toy", "other"]
     with pytest.raises(UseError, match="trained on toy, and so on 1 test clips"):
@@ -56,10 +56,10 @@ def test_what_the_weights_started_from_counts(table: SplitTable) -> None:
 
 def test_a_split_without_a_test_part_keeps_no_list(table: SplitTable) -> None:
     speech = replace(table, rows=[row for row in table.rows if row.subset != "test"])
-    assert len(heard(speech).clips) == 0
+    assert len(trained_on(speech).clips) == 0
 
 
 def test_what_is_said_of_it_makes_it_again(table: SplitTable) -> None:
-    past = heard(table)
-    again = Heard(**past.about, clips=past.clips)  # type: ignore[arg-type]
+    past = trained_on(table)
+    again = TrainedOn(**past.about, clips=past.clips)  # type: ignore[arg-type]
     assert again.about == past.about == {"corpus": "toy", "split": "toy", "division": "0" * 16, "listing": None}
