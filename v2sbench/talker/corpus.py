@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 VERSION = 1
-"""Of everything that decides the bytes; to be raised with any change of them."""
+"""Version of everything that decides the bytes: raise it with any change of them."""
 FACE_KEYS = ("seed", "seen_speakers", "unseen_speakers", "clips_per_speaker", "unseen_clips")
 AUDIO_KEYS = ("seed", "audio_speakers", "audio_minutes")
 """Parameters that each corpus depends on."""
@@ -63,7 +63,7 @@ class DemoSize:
     audio_minutes: float = 90.0
     """Minutes of demo-audio: more than 0, at most 6000."""
     seed: int = 1
-    """Of faces, sentences, motion and noise."""
+    """Draws faces, sentences, motion and noise."""
 
     def __post_init__(self) -> None:
         limits = {
@@ -77,35 +77,30 @@ class DemoSize:
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                raise UseError(
-                    f"demo.{name} is {value!r}, allowed are whole numbers from {low} to {high}; see params.yaml"
-                )
+                allowed = f"whole numbers from {low} to {high}"
+                raise UseError(f"demo.{name} is {value!r}, allowed are {allowed}; see params.yaml")
         minutes = self.audio_minutes
         if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 0 < minutes <= 6000:
-            raise UseError(
-                f"demo.audio_minutes is {minutes!r}, allowed are numbers above 0, at most 6000; see params.yaml"
-            )
+            allowed = "numbers above 0, at most 6000"
+            raise UseError(f"demo.audio_minutes is {minutes!r}, allowed are {allowed}; see params.yaml")
         if self.unseen_speakers == 1:
             raise UseError("demo.unseen_speakers is 1, allowed are 0 and 2 to 9: one validates, the others test")
 
     @classmethod
     def of(cls, **size: Any) -> DemoSize:
-        """From the keys of params.yaml; UseError, with the nearest name, for a key that there is not."""
+        """From the keys of params.yaml; UseError, with the nearest name, for an unknown key."""
         known = [field.name for field in fields(cls)]
         for name in size:
             if name not in known:
-                raise UseError(
-                    f"unknown key demo.{name}{suggest(name, known)} (known: {', '.join(known)}); see params.yaml"
-                )
+                hint = suggest(name, known)
+                raise UseError(f"unknown key demo.{name}{hint} (known: {', '.join(known)}); see params.yaml")
         return cls(**size)
 
     @property
     def speakers(self) -> dict[int, int]:
         """Number of each speaker of `demo` -> clips."""
-        unseen = (HELD_OUT, *UNSEEN)[: self.unseen_speakers]
-        return dict.fromkeys(SEEN[: self.seen_speakers], self.clips_per_speaker) | dict.fromkeys(
-            unseen, self.unseen_clips
-        )
+        seen, unseen = SEEN[: self.seen_speakers], (HELD_OUT, *UNSEEN)[: self.unseen_speakers]
+        return dict.fromkeys(seen, self.clips_per_speaker) | dict.fromkeys(unseen, self.unseen_clips)
 
 
 # ---------------------------------------------------------------- faces
@@ -122,7 +117,7 @@ class _Batch:
 
 
 def generate_faces(root: Path | str, *, jobs: int | None = None, **size: Any) -> None:
-    """Make `demo` at `root`, unless it is there with these parameters; an interrupted one is gone on with.
+    """Make `demo` at `root`, unless it is there with these parameters; an interrupted one is continued.
 
     size: keys of `DemoSize`. UseError for other keys or values, for a folder of something else, without espeak-ng.
     """
@@ -328,14 +323,21 @@ def _names(numbers: tuple[int, ...]) -> tuple[str, ...]:
 
 SPLITS = (
     seen_split(
-        "demo-seen", "demo", "seen speakers, unseen sentences, 85-5-10",
-        speakers=_names(SEEN), shares=(0.85, 0.05, 0.10), grammar="grid"
+        "demo-seen",
+        "demo",
+        "seen speakers, unseen sentences, 85-5-10",
+        speakers=_names(SEEN),
+        shares=(0.85, 0.05, 0.10),
+        grammar="grid",
     ),
     unseen_split(
-        "demo-unseen", "demo", "speakers of the test part unheard in training",
-        parts={"train": _names(SEEN), "val": _names((HELD_OUT,)), "test": _names(UNSEEN)}, grammar="grid",
+        "demo-unseen",
+        "demo",
+        "speakers of the test part unheard in training",
+        parts={"train": _names(SEEN), "val": _names((HELD_OUT,)), "test": _names(UNSEEN)},
+        grammar="grid",
     ),
-)  # fmt: skip
+)
 
 ACCESS = Access(
     note="Made on this machine, with the voices of espeak-ng (GPL-3, called as a library): nothing to ask for.",

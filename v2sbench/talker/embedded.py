@@ -1,4 +1,4 @@
-"""Folders that the project makes itself: made once for one recipe, gone on with when interrupted, never mixed.
+"""Folders that the project makes itself: made once for one recipe, continued when interrupted, never mixed.
 
 While files are being made a draft of the manifest lies in the folder; the manifest itself is written last. Both hold
 the recipe: generator version, packages, parameters. The generator writes every file whole or not at all and passes over
@@ -63,7 +63,7 @@ def begin(root: Path, wanted: Mapping[str, Any]) -> bool:
 
 
 def finish(root: Path, wanted: Mapping[str, Any], told: Mapping[str, Any]) -> None:
-    """Say that `root` is complete; `told` is what the manifest tells beside the recipe."""
+    """Say that `root` is complete; `told` is what the manifest says beside the recipe."""
     _write(root / MANIFEST, {"recipe": wanted, **told})
     (root / DRAFT).unlink(missing_ok=True)
 

@@ -27,48 +27,27 @@ Colour = tuple[float, float, float]
 class Looks:
     """One face. Lengths are pixels, colours RGB in [0, 1]."""
 
-    seed: int
-    """Of hair, pores and cloth."""
-    feminine: bool
-    """Long hair, thin brows, no beard; else short hair."""
-    skin: Colour
-    """Of the lit skin."""
+    seed: int  # draws hair, pores and cloth
+    feminine: bool  # long hair, thin brows, no beard; else short hair
+    skin: Colour  # as lit, and so are the lips
     lips: Colour
-    """Of the lit lips."""
-    hair: Colour
-    """Of hair and brows."""
+    hair: Colour  # and brows
     iris: Colour
-    """Of the eyes."""
     cloth: Colour
-    """Of what is worn."""
     background: Colour
-    """Of the wall behind."""
-    light: tuple[float, float, float]
-    """Where the lamp is: right, down, towards the camera (unit length not needed)."""
-    half_width: float
-    """Half the face's width at the cheeks."""
-    chin: float
-    """Y of the chin with the mouth closed."""
-    jaw: float
-    """How square the jaw is, 0 to 1."""
-    eye_gap: float
-    """Half the distance between the eyes' centres."""
-    eye_size: float
-    """Half the width of an eye."""
-    nose: float
-    """Half the width of the nose at its base."""
-    mouth: float
-    """Half the width of the mouth at rest."""
-    upper_lip: float
-    """Thickness of the red of the upper lip."""
+    light: tuple[float, float, float]  # where the lamp is: right, down, towards the camera (any length)
+    half_width: float  # at the cheeks
+    chin: float  # y of the chin with the mouth closed
+    jaw: float  # how square the jaw is, 0 to 1
+    eye_gap: float  # half the distance between the eyes' centres
+    eye_size: float  # half the width of an eye
+    nose: float  # half the width at its base
+    mouth: float  # half the width at rest
+    upper_lip: float  # thickness of the red
     lower_lip: float
-    """Thickness of the red of the lower lip."""
-    skew: float
-    """How much further the right corner of the mouth moves than the left one, -0.15 to 0.15."""
-    beard: float
-    """Strength of the beard's shadow, 0 to 1."""
-    noise: float
-    """Standard deviation of the camera's noise, in grey levels of 255."""
+    skew: float  # how much further the right corner of the mouth moves than the left one, -0.15 to 0.15
+    beard: float  # strength of the beard's shadow, 0 to 1
+    noise: float  # standard deviation of the camera's noise, in grey levels of 255
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +55,6 @@ class Portrait:
     """The layers that stay the same in every picture of a speaker."""
 
     looks: Looks
-    """Whom it shows."""
     room: UInt8
     """(288, 360, 3) RGB: wall, shoulders and neck."""
     head: UInt8

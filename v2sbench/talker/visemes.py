@@ -38,24 +38,16 @@ SHUTTER = 0.016
 
 @dataclass(frozen=True, kw_only=True)
 class Viseme:
-    """A mouth shape: (target, weight) of each channel; what is not named is target 0 with weight 1."""
+    """A mouth shape: (target, weight) of each of CHANNELS."""
 
     jaw: tuple[float, float] = (0.1, 1)
-    """0 to 1."""
     open: tuple[float, float] = (0.2, 1)
-    """0 to 1."""
     wide: tuple[float, float] = (0, 0.6)
-    """-1 to 1."""
     round: tuple[float, float] = (0, 0.6)
-    """0 to 1."""
     press: tuple[float, float] = (0, 1)
-    """0 to 1."""
     bite: tuple[float, float] = (0, 1)
-    """0 to 1."""
     tip: tuple[float, float] = (0, 1)
-    """0 to 1."""
     front: tuple[float, float] = (0, 1)
-    """0 to 1."""
 
     def table(self) -> NDArray[np.float64]:
         """(8, 2): target and weight of each of CHANNELS."""
@@ -154,9 +146,13 @@ def _segments(phones: Sequence[Phone]) -> list[tuple[float, float, Viseme]]:
 
 
 def tracks(
-    phones: Sequence[Phone], frames: int, *, offset: float = 0.0, manner: Manner | None = None,
+    phones: Sequence[Phone],
+    frames: int,
+    *,
+    offset: float = 0.0,
+    manner: Manner | None = None,
     noise: np.random.Generator | None = None,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> NDArray[np.float64]:
     """The mouth in each frame: (F, 8) float64, channels as in CHANNELS.
 
     offset: seconds of the clip before the sound of `phones` begins.

@@ -33,7 +33,7 @@ SPEECH_RATE = 22_050
 """Hz of espeak-ng's sound."""
 
 LOUDNESS = 50
-"""Of 100: at full loudness some voices clip."""
+"""Percent: at full loudness some voices clip."""
 SILENCES = frozenset({"_", "_:", "_|", "_!", "_^_", "", ";", "|", "||"})
 """Phoneme names that are pauses, boundaries or marks, and no sound of their own."""
 
@@ -173,17 +173,11 @@ def speak(words: Sequence[str], voice: Voice, *, seed: int = 0) -> Speech:
     with _library() as (library, data):
         library.espeak_SetSynthCallback(callback)
         _, _, variant = voice.name.partition("+")
-        there = not variant or os.path.exists(
-            os.path.join(data, "voices", "!v", variant)
-        )  # else it takes the plain one
-        if not there or library.espeak_SetVoiceByName(voice.name.encode()) != 0:
+        there = not variant or os.path.exists(os.path.join(data, "voices", "!v", variant))
+        if not there or library.espeak_SetVoiceByName(voice.name.encode()) != 0:  # it would take the plain voice
             raise UseError(f"espeak-ng has no voice {voice.name!r}; it lists its own with: espeak-ng --voices=variant")
-        for parameter, value in (
-            (_RATE, voice.rate),
-            (_VOLUME, LOUDNESS),
-            (_PITCH, voice.pitch),
-            (_RANGE, voice.range),
-        ):
+        settings = {_RATE: voice.rate, _VOLUME: LOUDNESS, _PITCH: voice.pitch, _RANGE: voice.range}
+        for parameter, value in settings.items():
             library.espeak_SetParameter(parameter, value, 0)
         library.espeak_ng_SetRandSeed(ctypes.c_long(seed % 2**31))
         line = text.encode() + b"\0"
