@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 EXTRAS = {
-    "train": ("av", "cv2", "safetensors", "torch", "torchaudio"),
+    "train": ("av", "cv2", "requests", "safetensors", "torch", "torchaudio", "urllib3"),
     "pipeline": ("dvc",),
     "demo": ("espeakng_loader", "pocketsphinx"),
     "whisper": ("whisper",),

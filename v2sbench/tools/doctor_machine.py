@@ -6,7 +6,9 @@ Nothing is imported here that may itself be broken, except inside a check.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -71,7 +73,7 @@ def look_around() -> list[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """Required packages that are missing or of another version are fatal; those of an extra are not."""
+    """Python, and what the installed distribution asks for: required packages, and those of its extras."""
     if sys.version_info[:2] != (3, 11):
         version = ".".join(map(str, sys.version_info[:2]))
         text = f"Python {version}: numbers were made, and versions are locked, with Python 3.11"
@@ -83,25 +85,32 @@ def _packages() -> Iterator[Finding]:
     except (ImportError, metadata.PackageNotFoundError) as error:
         yield Finding(weight=1, kind="packages", text=f"packages cannot be checked ({error}); run: make env")
         return
+    missing: dict[str, list[str]] = {}  # by extra; "" is what everybody needs
+    wrong: dict[str, list[str]] = {}
     for need in needs:
-        extra = need.marker is not None and not need.marker.evaluate({"extra": ""})
+        found = re.search(r'extra == "([^"]+)"', str(need.marker or ""))
+        extra = found[1] if found else ""
         try:
             version = metadata.version(need.name)
         except metadata.PackageNotFoundError:
-            version = ""
-        if version and need.specifier.contains(version, prereleases=True):
+            missing.setdefault(extra, []).append(need.name)
             continue
-        have = f"{need.name} {version} is here" if version else f"{need.name} is missing"
-        wanted = f"{need.name}{need.specifier}"
+        if not need.specifier.contains(version, prereleases=True):
+            wrong.setdefault(extra, []).append(f"{need.name} {version}, needed is {need.name}{need.specifier}")
+    for extra, told in (*missing.items(), *wrong.items()):
+        text = f"{', '.join(told)}; run: pip install 'v2sbench{f'[{extra}]' if extra else ''}'"
         if not extra:
-            yield Finding(weight=2, kind="packages", text=f"{have}, {wanted} is needed; run: make env")
+            yield Finding(weight=2, kind="packages", text=f"missing or of another version: {text}")
+        elif told is missing.get(extra):
+            yield Finding(weight=0, kind="extras", text=f"extra {extra} is not installed: {text}")
         else:
-            text = f"{have}; where {need.marker}, {wanted} is needed: pip install '{wanted}'"
-            yield Finding(weight=1 if version else 0, kind="extras", text=text)
+            yield Finding(weight=1, kind="extras", text=f"extra {extra} has another version: {text}")
 
 
 def _torch() -> Iterator[Finding]:
     """PyTorch and torchaudio have to be of one build: a torchaudio for CUDA does not load beside a torch without."""
+    if not importlib.util.find_spec("torch"):  # told as a missing extra
+        return
     try:
         torch = importlib.import_module("torch")
     except (ImportError, OSError) as error:
@@ -124,6 +133,8 @@ def _line(error: BaseException) -> str:
 
 
 def _codecs() -> Iterator[Finding]:
+    if not importlib.util.find_spec("av"):
+        return
     try:
         av = importlib.import_module("av")
     except (ImportError, OSError) as error:
