@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.imports import ROOT
+from tests.trees import ROOT
 
 DOCUMENTS = sorted(
     str(path.relative_to(ROOT))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.fake_scores import write
-from tests.imports import ROOT
+from tests.trees import ROOT
 from v2sbench.audio import RATE, write_wav
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.imports import ROOT
 from tests.miniatures import fake
 from tests.small import SMALL, small_card
+from tests.trees import ROOT
 from v2sbench import cli
 from v2sbench.corpora import split
 from v2sbench.nets.model import MelModel, save_weights

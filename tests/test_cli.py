@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.imports import MODULES, ROOT
+from tests.trees import ROOT
 from v2sbench import cli
 from v2sbench.audio import RATE, write_wav
 from v2sbench.cli.extras import EXTRAS
@@ -80,11 +80,11 @@ def test_shells_complete_verbs_and_options(shell):
     assert b"_V2SBENCH_COMPLETE" in type_in("v2sbench", _V2SBENCH_COMPLETE=f"{shell}_source").stdout
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_what_messages_tell_to_run_exists(module):
-    text = MODULES[module].read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", sorted((ROOT / "v2sbench").rglob("*.py")), ids=lambda path: path.stem)
+def test_what_messages_tell_to_run_exists(path):
+    text = path.read_text(encoding="utf-8")
     for verb in re.findall(r"(?:`|run: |see: |&& |first )v2sbench ([a-z]+)", text):
-        assert verb in cli.VERBS, f"{module} tells to run v2sbench {verb}"
+        assert verb in cli.VERBS, f"{path} tells to run v2sbench {verb}"
 
 
 # ---------------------------------------------------------------- mistakes

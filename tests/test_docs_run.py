@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from tests.documents import Command, commands
-from tests.imports import ROOT
 from tests.miniatures import fake
 from tests.miniatures.drawing import chord, face_picture
+from tests.trees import ROOT
 from v2sbench import cli
 from v2sbench.audio import RATE, read_wav, write_wav
 from v2sbench.corpora.grid_grammar import stems

@@ -16,11 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.imports import ROOT
 from tests.miniatures import fake
 from tests.miniatures.drawing import chord
 from tests.miniatures.mp4 import write_mp4
-from tests.trees import put
+from tests.trees import ROOT, put
 from v2sbench import cli
 from v2sbench.audio import write_wav
 from v2sbench.corpora import Clip, Corpus, corpus, discover

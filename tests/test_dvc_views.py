@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.imports import ROOT
+from tests.trees import ROOT
 from v2sbench.nets import load_params
 from v2sbench.runtime import read_yaml
 

@@ -23,10 +23,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.imports import ROOT
 from tests.miniatures import fake
 from tests.publisher import Fault, Publisher, packed, tarred, toy
-from tests.trees import put
+from tests.trees import ROOT, put
 from v2sbench import cli, corpora
 from v2sbench.corpora import Access, Corpus, Remote, discover
 from v2sbench.runtime import CheckError, UseError

@@ -13,8 +13,8 @@ import torch
 from torch import nn
 
 from docs.models import RATE, description, hours, operations
-from tests.imports import ROOT
 from tests.small_wave import small_variant
+from tests.trees import ROOT
 from v2sbench.nets import list_cards, load_card
 from v2sbench.nets.cards import Adversary, DecoderArch, TemporalArch, WaveArch
 from v2sbench.nets.mel_decoder import Attention, rotary

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from tests.documents import pieces
-from tests.imports import ROOT
 from tests.small_report import small_report
 from tests.test_docs import fault
+from tests.trees import ROOT
 from v2sbench.corpora import split
 from v2sbench.runtime import read_yaml
 
