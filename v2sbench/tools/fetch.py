@@ -281,26 +281,27 @@ def _fault(archive: Path, remote: Remote) -> str:
     return "" if here == digits else f"{kind} {here}, published is {digits}"
 
 
-def publish(draft: Path, folder: Path) -> tuple[list[Path], list[Path]]:
+def publish(draft: Path, folder: Path) -> tuple[list[str], list[Path]]:
     """Move the files below `draft` to the same places below `folder`, each as a whole and never over another file.
 
     Returns all paths, relative to `folder`, and the places where a file with other bytes was left alone. Hidden files
     and leftovers of archive programs stay behind: every scan passes over them. UseError where a file stands in the way.
     """
-    paths, kept = [], []
-    for source in sorted(path for path in draft.rglob("*") if path.is_file()):
-        path = source.relative_to(draft)
-        if any(part.startswith(".") or part in LEFTOVERS for part in path.parts):
-            continue
-        target = folder / path
+    paths: list[str] = []
+    kept: list[Path] = []
+    for where, folders, names in os.walk(draft):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in LEFTOVERS)
+        into = folder / Path(where).relative_to(draft)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            into.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError) as error:
-            raise UseError(f"{target.parent} is no folder: move it away, or give another --root") from error
-        with _PUBLISHING:
-            if not os.path.lexists(target):
-                os.replace(source, target)
-            elif not target.is_file() or not filecmp.cmp(source, target, shallow=False):
-                kept.append(target)
-        paths.append(path)
+            raise UseError(f"{into} is no folder: move it away, or give another --root") from error
+        for name in sorted(name for name in names if not name.startswith(".")):
+            source, target = Path(where, name), into / name
+            with _PUBLISHING:
+                if not os.path.lexists(target):
+                    os.replace(source, target)
+                elif not target.is_file() or not filecmp.cmp(source, target, shallow=False):
+                    kept.append(target)
+            paths.append(str(target.relative_to(folder)))
     return paths, kept
