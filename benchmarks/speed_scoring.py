@@ -50,7 +50,7 @@ def write_clips(root: Path, count: int, rate: int) -> float:
     """`count` clips under root/refs and, with noise, under root/wavs; seconds of speech in all."""
     from v2sbench.audio import MediaError, write_wav
     from v2sbench.corpora.grid_grammar import fault_of
-    from v2sbench.prepare.media import read_audio
+    from v2sbench.prepare.media import decode
 
     logging.disable(logging.WARNING)
     grid = Path(os.environ.get("V2S_DATA", "data")) / "grid"
@@ -59,7 +59,7 @@ def write_clips(root: Path, count: int, rate: int) -> float:
         if fault_of(path.stem) is not None:
             continue
         try:
-            wave = read_audio(path, rate=rate)
+            wave = decode(path, video=False, rate=rate).wave
         except MediaError:
             continue
         draw, snr = np.random.default_rng(int(written)), (0, 5, 10, 15)[int(written) % 4]

@@ -44,6 +44,12 @@ def speech_samples() -> Path:
 
 
 @pytest.fixture(scope="session")
+def faulty_files() -> Path:
+    """A folder of small files as others have them, on each of which something once failed."""
+    return _recordings("faults")
+
+
+@pytest.fixture(scope="session")
 def pesq_pair() -> tuple[Path, Path]:
     """The PESQ package's own example: (clean, with babble at 0 dB), 16 kHz wav files."""
     folder = _recordings("pesq")

@@ -186,14 +186,14 @@ def test_its_id_says_version_and_options(grammar, monkeypatch):
 
 def grid_waves(root, speaker, count):
     from v2sbench.audio import MediaError
-    from v2sbench.prepare.media import read_audio
+    from v2sbench.prepare.media import decode
 
     paths = sorted((root / speaker).iterdir()) if (root / speaker).is_dir() else []
     found = []
     for path in paths[:: max(1, len(paths) // count)]:
         if fault_of(path.stem) is None:
             try:
-                found.append((text_of(path.stem), read_audio(path, rate=RATE)))
+                found.append((text_of(path.stem), decode(path, video=False, rate=RATE).wave))
             except MediaError:
                 continue  # damaged clips are the business of `prepare`
     return found

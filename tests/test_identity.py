@@ -35,7 +35,7 @@ from v2sbench.prepare.identity import (
     load_facenet,
     load_ge2e,
 )
-from v2sbench.prepare.media import read_video
+from v2sbench.prepare.media import decode
 from v2sbench.runtime import UseError, fold, rng
 from v2sbench.talker.face import Talker
 from v2sbench.talker.portrait import looks_of
@@ -154,7 +154,7 @@ def test_real_faces_are_told_apart(facenet: None, grid_root: Path) -> None:
         films = [path for path in sorted(folder.iterdir()) if path.suffix in (".mpg", ".mp4")]
         for film in [films[0], films[-1]][: len(films)]:
             if film.name != "bbaf2a.mpg" and len(vectors) < 8:  # that one is damaged
-                pictures = read_video(film)
+                pictures = decode(film, audio=False).frames
                 warps = roi.find_mouth(pictures)
                 middle = len(pictures) // 2
                 vectors[film] = embed_face(face_still(pictures[middle], warps[middle]))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from fractions import Fraction
-from itertools import pairwise
 
 import av
 import numpy as np
@@ -16,8 +15,7 @@ from hypothesis import strategies as st
 from tests.miniatures.mp4 import NTSC, write_mp4
 from tests.test_offsets import numbered, numbers
 from v2sbench.audio import FPS, RATE, REASONS, MediaError, quantise
-from v2sbench.prepare import media, tracks
-from v2sbench.prepare.media import decode
+from v2sbench.prepare.media import decode, probe
 from v2sbench.talker.films import write_mpeg1
 
 SECONDS = 8.4
@@ -66,12 +64,12 @@ def wholes(folder):
 
 
 @given(name=st.sampled_from(SOUNDS), start=st.floats(0, SECONDS - 0.1), seconds=st.floats(0.05, 5))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_stretch_is_the_slice_of_the_whole(folder, wholes, name, start, seconds):
     part = decode(folder / name, video=False, start=start, end=start + seconds)
     first = round(start * RATE)
     count = round((start + seconds - start) * RATE)
-    np.testing.assert_array_equal(part.wave, wholes[name][first:][:count])
+    np.testing.assert_allclose(part.wave, wholes[name][first:][:count], atol=1e-7)  # 0 but for MP3, at 1.5e-8
     assert bool(part.damage) == (count - len(part.wave) > RATE // 2)
 
 
@@ -80,7 +78,7 @@ def test_a_stretch_at_another_rate(folder, rate):
     whole = decode(folder / "a.mp3", video=False, rate=rate).wave
     part = decode(folder / "a.mp3", video=False, rate=rate, start=4.321, end=5.5).wave
     first = round(4.321 * rate)
-    np.testing.assert_array_equal(part, whole[first : first + round((5.5 - 4.321) * rate)])
+    np.testing.assert_allclose(part, whole[first : first + round((5.5 - 4.321) * rate)], atol=1e-7)
 
 
 def test_an_open_end_and_an_end_behind_the_last_sample(folder, wholes):
@@ -98,21 +96,8 @@ def test_a_stretch_of_a_film(folder, name, start, end):
     frames = slice(round(start * FPS), end and round(end * FPS))
     np.testing.assert_array_equal(part.frames, whole.frames[frames])
     np.testing.assert_array_equal(part.wave, whole.wave[round(start * RATE) : end and round(end * RATE)])
-    if part.shown is not None:  # decoded from the file's start
-        np.testing.assert_array_equal(part.shown, whole.shown[frames])
-        np.testing.assert_array_equal(part.shown, numbers(part.frames))
-    assert (part.shown is None) == (start > media.PREROLL and name.endswith("mp4"))
-
-
-def test_what_is_decoded_is_near_the_stretch(folder, monkeypatch):
-    """Seeking pays: of 8.4 s little more than a second before the stretch is decoded."""
-    blocks = []
-    add = tracks.Sounds.add
-    monkeypatch.setattr(tracks.Sounds, "add", lambda self, frame: (blocks.append(frame.samples), add(self, frame)))
-    for name, rate in (("a.wav", 44_100), ("a.ogg", 44_100), ("a.mp3", 44_100), ("a.flac", 48_000), ("a.m4a", 44_100)):
-        blocks.clear()
-        decode(folder / name, video=False, start=6.0, end=6.5)
-        assert sum(blocks) < 2.5 * rate, name
+    np.testing.assert_array_equal(part.shown, whole.shown[frames])
+    np.testing.assert_array_equal(part.shown, numbers(part.frames))
 
 
 def test_damage_before_the_stretch_is_not_told(folder, tmp_path):
@@ -128,7 +113,7 @@ def test_damage_before_the_stretch_is_not_told(folder, tmp_path):
     seed=st.integers(0, 2**32 - 1),
     start=st.floats(0, SECONDS),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_noise_in_a_file_ends_in_a_stretch_or_in_a_reason(folder, tmp_path_factory, name, seed, start):
     """Overwritten, cut off, or both: a stretch of about the right length, or an error that has one of the reasons."""
     draw = np.random.default_rng(seed)
@@ -175,58 +160,8 @@ def test_a_cover_is_no_picture(tmp_path):
     (tmp_path / "b.mp3").write_bytes(bare.getvalue())
     with av.open(str(tmp_path / "a.mp3")) as container:
         assert len(container.streams.video) == 1
-    assert media.probe(tmp_path / "a.mp3").video_codec is None
-    np.testing.assert_array_equal(media.read_audio(tmp_path / "a.mp3"), media.read_audio(tmp_path / "b.mp3"))
+    assert probe(tmp_path / "a.mp3").video_codec is None
+    with_cover, without = (decode(tmp_path / name, video=False).wave for name in ("a.mp3", "b.mp3"))
+    np.testing.assert_array_equal(with_cover, without)
     with pytest.raises(MediaError, match="no-video"):
         decode(tmp_path / "a.mp3")
-
-
-# ---------------------------------------------------------------- Vorbis
-
-
-@pytest.fixture(scope="module")
-def clicks(tmp_path_factory):
-    """Ogg Vorbis whose blocks are short and long by turns, and what libvorbis itself makes of it."""
-    path = tmp_path_factory.mktemp("clicks") / "a.ogg"
-    wave = 0.02 * speech(30, 44_100)
-    draw = np.random.default_rng(3)
-    for at in draw.integers(0, len(wave) - 500, 90):
-        wave[at : at + 400] += 0.6 * np.hanning(400) * draw.standard_normal(400)
-    with soundfile.SoundFile(path, "w", 44_100, 1, format="OGG", subtype="VORBIS") as file:
-        for start in range(0, len(wave), 44_100):
-            file.write(wave[start : start + 44_100])
-    return path, soundfile.read(path, dtype="float32")[0]
-
-
-def test_vorbis_is_counted_where_its_stamps_err(clicks):
-    path, meant = clicks
-    with av.open(str(path)) as container:
-        frames = [(frame.pts, frame.samples) for frame in container.decode(audio=0)]
-    wrong = sum(a + samples != b for (a, samples), (b, _) in pairwise(frames))
-    assert wrong > 50, "stamps that contradict the number of samples before them"
-    recording = decode(path, video=False, rate=44_100)
-    assert recording.damage == ()
-    np.testing.assert_allclose(recording.wave, meant, atol=1e-5)
-
-
-@given(start=st.floats(0, 29), seconds=st.floats(0.1, 3))
-@settings(max_examples=60, deadline=None)
-def test_a_stretch_of_vorbis(clicks, start, seconds):
-    path, meant = clicks
-    part = decode(path, video=False, rate=44_100, start=start, end=start + seconds)
-    first = round(start * 44_100)
-    np.testing.assert_allclose(part.wave, meant[first:][: round(44_100 * (start + seconds - start))], atol=1e-5)
-    assert not part.damage or start + seconds > 30.4
-
-
-def test_lost_pages_of_vorbis_are_a_gap(clicks, tmp_path):
-    """What is counted must still be in step behind a hole in the file."""
-    path, meant = clicks
-    data = path.read_bytes()
-    pages = [k for k in range(len(data)) if data.startswith(b"OggS", k)]
-    middle = len(pages) // 2
-    (tmp_path / "a.ogg").write_bytes(data[: pages[middle]] + data[pages[middle + 2] :])
-    recording = decode(tmp_path / "a.ogg", video=False, rate=44_100)
-    assert recording.damage == ("1 gaps in the sound, left silent",)
-    np.testing.assert_allclose(recording.wave[25 * 44_100 :], meant[25 * 44_100 :], atol=1e-5)
-    np.testing.assert_allclose(recording.wave[: 5 * 44_100], meant[: 5 * 44_100], atol=1e-5)
