@@ -24,7 +24,6 @@ from v2sbench import cli
 from v2sbench.audio import write_wav
 from v2sbench.corpora import Clip, Corpus, corpus, discover
 from v2sbench.prepare.clips import prepare
-from v2sbench.runtime import UseError
 from v2sbench.talker.films import write_mpeg1
 from v2sbench.tools import doctor, doctor_machine
 from v2sbench.tools.doctor import Checkup, examine, page
@@ -457,8 +456,3 @@ def test_real_time_stamps(grid_root, tmp_path):
     assert not {"faults", "astray"} & set(found)
     if (grid_root / "s4" / "bbaf2a.mpg").exists():
         assert Case(name="s4/bbaf2a", detail="4 of 75 pictures are lost") in found["damaged"].cases
-
-
-def test_no_folder_is_wrong_use(tmp_path):
-    with pytest.raises(UseError, match="not made yet"):
-        look(tmp_path / "nowhere")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import io
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,62 +11,50 @@ import pytest
 from tests import fake_scores
 from tests.small_sweep import SCRATCH, TUNED, small, small_project, write_yaml
 from v2sbench import cli
-from v2sbench.tools.sweep import collect, console, csv_text, markdown, plot, points, read_sweep, report, write
+from v2sbench.tools.sweep import read_sweep
+from v2sbench.tools.sweep_report import collect, draw, markdown, places, write
 
 LEVELS = {"1 %": 0.45, "10 %": 0.50, "all": 0.70}
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return small_project(tmp_path)
-
-
-@pytest.fixture
-def scored(place: Path) -> Path:
+def scored(tmp_path: Path) -> Path:
     """Scores of every point of the sweep `small`, better with more audio; the scratch model as good as 10 %."""
+    place = small_project(tmp_path)
     for seed, (point, level) in enumerate(LEVELS.items()):
-        folder = place / "build/sweeps/small" / {"1 %": "1", "10 %": "10", "all": "all"}[point]
-        measured = folder / "results/measured/demo-seen"
+        measured = read_sweep("small", place).place(point, place) / "results/measured/demo-seen"
         fake_scores.write(measured, "ground-truth", fake_scores.scores(1.0, 40), vocoder="")
         fake_scores.write(measured, TUNED, fake_scores.scores(level, 40, seed))
-        if point == "all":
-            fake_scores.write(measured, SCRATCH, fake_scores.scores(0.50, 40, 9))
-        else:
-            fake_scores.write(measured, "v2a-mel-s-speaker-frozen", fake_scores.scores(0.1, 40))  # not of the sweep
+        other = SCRATCH if point == "all" else "v2a-mel-s-speaker-frozen"  # the latter is not of the sweep
+        fake_scores.write(measured, other, fake_scores.scores(0.50, 40, 9))
     return place
 
 
-def test_rows_are_the_points_the_constant_systems_and_the_truth(scored):
-    found = collect(read_sweep("small", scored), scored)
+def collected(place: Path):
+    return collect(read_sweep("small", place), place)
+
+
+def test_every_point_is_compared_with_the_reference_and_with_what_is_constant(scored):
+    found = collected(scored)
     assert list(found.rows) == [
         ("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("all", SCRATCH), ("all", "ground-truth")
     ]  # fmt: skip
-    values = [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
-    assert values == sorted(values)
-    assert [cells[:2] for cells in report.lines(found)][2:] == [["all", TUNED], ["", SCRATCH], ["", "ground-truth"]]
-
-
-def test_points_are_compared_with_the_reference_and_with_what_is_constant(scored):
-    found = collect(read_sweep("small", scored), scored)
-    sides = {(item.left, item.right) for item in found.contrasts}
-    assert sides == {
+    assert {(item.left, item.right) for item in found.contrasts} == {
         (("1 %", TUNED), ("all", TUNED)), (("10 %", TUNED), ("all", TUNED)),
         (("1 %", TUNED), ("all", SCRATCH)), (("10 %", TUNED), ("all", SCRATCH)), (("all", TUNED), ("all", SCRATCH)),
     }  # fmt: skip
     said = {(item.metric, item.left[0], item.right[1]): item for item in found.contrasts}
     assert len(said) == len(found.contrasts) == 10
     assert said["pesq_wb", "1 %", TUNED].outcome == said["wer", "1 %", TUNED].outcome == "worse"
-    assert said["wer", "1 %", TUNED].comparison.difference > 0
     assert said["pesq_wb", "all", SCRATCH].outcome == "better"
     assert said["pesq_wb", "10 %", SCRATCH].outcome == "inconclusive"
-    assert all(item.p_adjusted >= item.comparison.p for item in found.contrasts)
     assert any(item.p_adjusted > item.comparison.p for item in found.contrasts), "corrected over the whole sweep"
 
 
 def test_what_was_scored_otherwise_is_not_compared(scored):
-    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
+    measured = read_sweep("small", scored).place("1 %", scored) / "results/measured/demo-seen"
     fake_scores.write(measured, TUNED, fake_scores.scores(0.45, 40), protocol="svts-2022")
-    found = collect(read_sweep("small", scored), scored)
+    found = collected(scored)
     odd = [item for item in found.contrasts if item.left[0] == "1 %"]
     assert {item.why_not.split(":")[0] for item in odd} == {"protocol differs"}
     assert "not comparable: protocol differs" in markdown(found)
@@ -74,47 +62,34 @@ def test_what_was_scored_otherwise_is_not_compared(scored):
 
 
 def test_a_metric_that_failed_everywhere_leaves_its_cells_empty(scored):
-    measured = scored / "build/sweeps/small/1/results/measured/demo-seen"
+    measured = read_sweep("small", scored).place("1 %", scored) / "results/measured/demo-seen"
     lines = [
         {**{k: v for k, v in line.items() if k != "pesq_wb"}, "status": "partial", "errors": {"pesq_wb": "no-speech"}}
         for line in fake_scores.scores(0.45, 40)
     ]
     fake_scores.write(measured, TUNED, lines)
-    found = collect(read_sweep("small", scored), scored)
-    assert report.lines(found)[0][2] == ""
-    assert report.lines(found)[0][-1] == "40"
-    assert f"not comparable: {TUNED}: no clip has a value" in markdown(found)
+    found = collected(scored)
+    assert "pesq_wb" not in found.rows["1 %", TUNED].cells
+    assert found.rows["1 %", TUNED].n_failed == 40
     write(found, scored / "out")
 
 
 def test_the_page_says_what_was_varied(scored):
-    text = markdown(collect(read_sweep("small", scored), scored))
+    text = markdown(collected(scored))
     assert text.startswith("<!-- Generated by `v2sbench sweep small`; do not edit. -->\n\n# Amount\n\nHow much?\n")
     assert "- 1 %: `override.a2a-mel-s.data.share = 0.01`\n" in text
     assert "- all: the profile as it is\n" in text
     assert "![Amount](small.png)" in text
     assert "reference point: all" in text
-    assert console(collect(read_sweep("small", scored), scored)).startswith("Amount: How much?\n")
-
-
-def test_few_utterances_decide_nothing(scored):
-    for folder in (scored / "build/sweeps/small").iterdir():
-        for path in (folder / "results/measured/demo-seen").glob("*.jsonl"):
-            path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[:8]), encoding="utf-8")
-    found = collect(read_sweep("small", scored), scored)
-    assert {item.outcome for item in found.contrasts} == {"inconclusive"}
-    assert "inconclusive (fewer than 20 utterances)" in markdown(found)
 
 
 def test_the_csv_has_values_and_differences(scored):
-    found = collect(read_sweep("small", scored), scored)
-    lines = list(csv.DictReader(io.StringIO(csv_text(found))))
+    found = collected(scored)
+    with open(write(found, scored / "out").with_suffix(".csv"), encoding="utf-8", newline="") as handle:
+        lines = list(csv.DictReader(handle))
     values = {(line["point"], line["system"], line["metric"]): line for line in lines if not line["against_system"]}
-    assert set(values) == {
-        (point, system, metric)
-        for point, system in [("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("", SCRATCH), ("", "ground-truth")]
-        for metric in ("pesq_wb", "wer")
-    }
+    rows = [("1 %", TUNED), ("10 %", TUNED), ("all", TUNED), ("", SCRATCH), ("", "ground-truth")]
+    assert set(values) == {(*row, metric) for row in rows for metric in ("pesq_wb", "wer")}
     cell = found.rows["10 %", TUNED].cells["wer"]
     line = values["10 %", TUNED, "wer"]
     assert (float(line["swept"]), float(line["value"]), int(line["n"])) == (0.1, pytest.approx(cell.value), 40)
@@ -126,22 +101,18 @@ def test_the_csv_has_values_and_differences(scored):
 
 
 def test_the_same_scores_make_the_same_files(scored):
-    found = collect(read_sweep("small", scored), scored)
+    found = collected(scored)
     for out in ("one", "two"):
         assert write(found, scored / out) == scored / out / "small.md"
     for ending in ("md", "csv", "png"):
         first, second = ((scored / out / f"small.{ending}").read_bytes() for out in ("one", "two"))
         assert first == second
-    assert first.startswith(b"\x89PNG")
 
 
-@pytest.mark.parametrize(("scale", "expected"), [("log", [0.01, 0.1, 1.0]), ("value", [0.01, 0.1, 1.0]),
-                                                 ("category", [0.0, 1.0, 2.0])])  # fmt: skip
+@pytest.mark.parametrize(("scale", "expected"), [("value", [0.01, 0.1, 1.0]), ("category", [0.0, 1.0, 2.0])])
 def test_points_stand_where_the_axis_says(scored, scale, expected):
     write_yaml(scored / "sweeps" / "small.yaml", small(axis={"label": "share", "scale": scale}))
-    sweep = read_sweep("small", scored)
-    assert list(plot.places(sweep).values()) == expected
-    plot.draw(sweep, collect(sweep, scored).rows, scored / f"{scale}.png")
+    assert list(places(read_sweep("small", scored)).values()) == expected
 
 
 def test_the_plot_draws_points_bars_and_levels(scored, monkeypatch):
@@ -149,23 +120,20 @@ def test_the_plot_draws_points_bars_and_levels(scored, monkeypatch):
 
     figures = []
     monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: (figures.append(self), Path(path).write_bytes(b"")))
-    found = collect(read_sweep("small", scored), scored)
-    plot.draw(found.sweep, found.rows, scored / "plot.png")
+    found = collected(scored)
+    draw(found, scored / "plot.png")
     panel, other = figures[0].axes
     assert panel.get_xscale() == "log"
-    assert [text.get_text() for text in panel.get_xticklabels()] == list(LEVELS)
     (bars,) = panel.containers
-    drawn = list(bars.lines[0].get_ydata())
-    assert drawn == [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
+    assert list(bars.lines[0].get_ydata()) == [found.rows[point, TUNED].cells["pesq_wb"].value for point in LEVELS]
     level = found.rows["all", SCRATCH].cells["pesq_wb"].value
     assert any(list(line.get_ydata()) == [level, level] for line in panel.lines)
     assert "lower is better" in other.get_title()
-    assert [text.get_text() for text in figures[0].legends[0].get_texts()] == [SCRATCH, TUNED]
 
 
 def test_collect_alone_runs_nothing(scored, monkeypatch, capsys):
     monkeypatch.chdir(scored)
-    monkeypatch.setattr(points.subprocess, "run", lambda *_, **__: pytest.fail("ran something"))
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("ran something"))
     assert cli.main(["sweep", "small", "--collect"]) == 0
     assert "sweep: results/sweeps/small.md (and .csv, .png)" in capsys.readouterr().out
     assert (scored / "results/sweeps/small.csv").is_file()

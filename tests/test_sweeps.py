@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,17 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.imports import ROOT
 from tests.small_sweep import SCRATCH, TUNED, small, small_project, write_yaml
 from tests.test_pipeline import stages
+from tests.trees import ROOT
 from v2sbench import cli
-from v2sbench.nets.card_reading import card_chain, load_card, load_params
-from v2sbench.nets.cards import Params
+from v2sbench.nets import Params, card_chain, load_card, load_params
 from v2sbench.runtime import CheckError, UseError, build, read_yaml, unit
 from v2sbench.talker.cast import CAST, READERS, SEEN
 from v2sbench.talker.corpus import DemoSize
-from v2sbench.tools.sweep import collect, list_sweeps, read_sweep
-from v2sbench.tools.sweep.points import copy_tree, environment_of, prepare, reproduce, stage_of
+from v2sbench.tools.sweep import copy_tree, environment_of, list_sweeps, prepare, read_sweep, reproduce, stage_of
+from v2sbench.tools.sweep_report import collect
 
 NAMES = list_sweeps(ROOT / "sweeps")
 
@@ -30,41 +28,23 @@ def place(tmp_path: Path) -> Path:
     return small_project(tmp_path)
 
 
-def refused(place: Path, content: dict) -> str:
-    write_yaml(place / "sweeps" / "small.yaml", content)
-    with pytest.raises(UseError) as raised:
-        read_sweep("small", place)
-    return str(raised.value)
-
-
 # ---------------------------------------------------------------- the files
 
 
-def test_the_questions_that_the_paper_leaves_open_have_a_sweep():
-    assert {"amount", "adversary", "accents"} <= set(NAMES)
-
-
 @pytest.mark.parametrize("name", NAMES)
-def test_every_point_resolves(name):
+def test_every_point_resolves_and_trains_something_else(name):
     sweep = read_sweep(name, ROOT)
-    digests = {}
-    for point in sweep.points:
-        params = build(Params, sweep.profiles[point.label], name)
+    digests = set()
+    for label in sweep.points:
+        params = build(Params, sweep.profiles[label], name)
         DemoSize.of(**params.demo)
         trained = {link for system in sweep.systems for link in card_chain(system, ROOT / "models")}
         trained |= {init for system in sweep.systems if (init := load_card(system, params, ROOT / "models").init)}
-        digests[point.label] = tuple(load_card(card, params, ROOT / "models").digest for card in sorted(trained))
-    assert len(set(digests.values())) == len(sweep.points), "two points that train the same"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_target_is_a_stage(name):
-    sweep = read_sweep(name, ROOT)
-    profile = next(iter(sweep.profiles.values()))["profile"]
-    for point in sweep.points:
-        for system in ("ground-truth", *sweep.systems_of(point)):
-            stage = stages(profile)[stage_of(system, sweep.split)]
+        digests.add(tuple(load_card(card, params, ROOT / "models").digest for card in sorted(trained)))
+        for system in sweep.systems_of(label):
+            stage = stages(params.profile)[stage_of(system, sweep.split)]
             assert f"results/measured/{sweep.split}/{system}.jsonl" in stage["outs"]
+    assert len(digests) == len(sweep.points)
 
 
 def test_one_per_cent_of_the_audio_is_some_of_it():
@@ -81,14 +61,9 @@ def test_one_per_cent_of_the_audio_is_some_of_it():
 
 def test_accents_are_those_that_the_labels_say():
     sweep = read_sweep("accents", ROOT)
-    params = load_params(ROOT / "profiles" / "sweep.yaml")
-    accents = {}
-    for point in sweep.points:
-        speakers = point.params["override"]["a2a-mel-s"]["data"]["speakers"]
-        assert len(set(speakers)) == 6, "equal amounts of audio"
-        assert all(int(speaker) - 101 < params.demo["audio_speakers"] for speaker in speakers)
-        accents[point.label] = [READERS[int(speaker) - 101].name.split("+")[0] for speaker in speakers]
-    same, british, both = accents.values()
+    readers = [point.params["override"]["a2a-mel-s"]["data"]["speakers"] for point in sweep.points.values()]
+    assert {len(set(names)) for names in readers} == {6}, "equal amounts of audio"
+    same, british, both = ([READERS[int(name) - 101].name.split("+")[0] for name in names] for names in readers)
     assert {CAST[number].voice.name.split("+")[0] for number in SEEN} == set(same) == {"en-us"}
     assert set(british) == {"en", "en-gb-scotland", "en-gb-x-rp", "en-gb-x-gbclan"}
     assert both == same[:3] + british[:3]
@@ -98,7 +73,6 @@ def test_accents_are_those_that_the_labels_say():
     ("changes", "said"),
     [
         ({"systms": []}, "unknown key sweeps/small.yaml.systms, did you mean 'systems'?"),
-        ({"axis": {"label": "x", "scal": "log"}}, "did you mean 'scale'?"),
         ({"axis": {"label": "x", "scale": "lin"}}, "unknown scale 'lin'"),
         ({"reference": "al"}, "unknown reference point 'al', did you mean 'all'?"),
         ({"metrics": ["pesq"]}, "unknown metric 'pesq', did you mean 'pesq_wb'?"),
@@ -113,33 +87,18 @@ def test_accents_are_those_that_the_labels_say():
         ({"points": {"all": {"value": 1.0}, "none": {}}}, "none needs a value: the axis has scale log"),
         ({"points": {"all": {"value": 1.0}, "none": {"value": 0.0}}}, "must be positive on a log axis, not 0"),
         ({"points": {"all": {"value": 1.0}, "ALL": {"value": 2.0}}}, "makes no folder name of its own"),
-        ({"points": {"all": {"value": 1.0}, "%": {"value": 2.0}}}, "'%' makes no folder name of its own"),
-        ({"points": {"all": {"value": 1.0, "label": "x"}, "b": {"value": 2.0}}}, "has a label of its own"),
         ({"points": {"all": {"valu": 1.0}, "b": {"value": 2.0}}}, "points.all.valu, did you mean 'value'?"),
+        (
+            {"points": {"all": {"value": 1.0}, "b": {"value": 2.0, "params": {"override": {"mel-s": {"dat": {}}}}}}},
+            "small.yaml.points.b: ",
+        ),
     ],
 )
 def test_a_mistake_in_the_file_is_one_line(place, changes, said):
-    assert said in refused(place, small(**changes))
-
-
-@pytest.mark.parametrize(
-    ("params", "said"),
-    [
-        ({"overide": {}}, "unknown key params.overide, did you mean 'override'?"),
-        ({"override": {"a2a-mel": {}}}, "unknown override 'a2a-mel', did you mean 'a2a-mel-s'?"),
-        ({"override": {"mel-s": {"data": {"shar": 1}}}}, "data.shar, did you mean 'share'?"),
-        ({"override": {"a2a-mel-s": {"data": {"share": 2.0}}}}, "data.share must be above 0, at most 1, not 2.0"),
-    ],
-)
-def test_a_mistake_in_a_point_names_the_point(place, params, said):
-    message = refused(place, small(points={"all": {"value": 1.0}, "b": {"value": 2.0, "params": params}}))
-    assert message.startswith("sweeps/small.yaml.points.b: ")
-    assert said in message
-
-
-def test_an_unknown_sweep_gets_the_nearest(place):
-    with pytest.raises(UseError, match="unknown sweep 'smal', did you mean 'small'"):
-        read_sweep("smal", place)
+    write_yaml(place / "sweeps" / "small.yaml", small(**changes))
+    with pytest.raises(UseError) as raised:
+        read_sweep("small", place)
+    assert said in str(raised.value)
 
 
 def test_no_name_lists_the_sweeps(capsys, monkeypatch):
@@ -176,12 +135,10 @@ def test_a_copy_follows_the_tree_that_git_sees(tmp_path):
     (copy / "result.txt").write_text("made there", encoding="utf-8")
     (root / "gone.py").unlink()
     (root / "kept.py").write_text("changed", encoding="utf-8")
-    before = (copy / "sub" / "deep.py").stat().st_mtime_ns
     copy_tree(root, copy)
     assert (copy / "kept.py").read_text(encoding="utf-8") == "changed"
     assert not (copy / "gone.py").exists()
     assert (copy / "result.txt").exists()
-    assert (copy / "sub" / "deep.py").stat().st_mtime_ns == before
 
 
 def test_no_checkout_no_sweep(tmp_path, monkeypatch):
@@ -271,26 +228,22 @@ def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, mo
     allowed.touch()
     reproduce(sweep, place, say=said.append)
     lines = log.read_text(encoding="utf-8").splitlines()
-    assert lines.count("ground-truth 0.01") == 1, "from the first point's run"
-    assert len([line for line in lines if line.startswith("ground-truth")]) == 1
+    assert [line for line in lines if line.startswith("ground-truth")] == ["ground-truth 0.01"], "from the first point"
     assert [line for line in lines if line.startswith(SCRATCH)] == [f"{SCRATCH} 1.0"]
     assert [line for line in lines if line.startswith(TUNED)] == [
         f"{TUNED} 0.01", f"{TUNED} 0.1", f"{TUNED} 0.1", f"{TUNED} 1.0"
     ]  # fmt: skip
     assert collect(sweep, place).rows["10 %", TUNED].n == 24
-    truths = [place / "build/sweeps/small" / name / "results/measured/demo-seen/ground-truth.jsonl"
-              for name in ("1", "10", "all")]  # fmt: skip
-    assert len({path.read_bytes() for path in truths}) == 1
 
 
 def test_a_point_has_its_profile_and_the_common_cache(place):
     git(place, "init", "-q")
     (place / ".gitignore").write_text("build\n", encoding="utf-8")
     sweep = read_sweep("small", place)
-    folder = prepare(sweep, sweep.points[0], place)
+    folder = prepare(sweep, "1 %", place)
     assert folder == place / "build/sweeps/small/1"
+    assert read_yaml(folder / "params.yaml") == sweep.profiles["1 %"]
     assert load_params(folder / "params.yaml").override["a2a-mel-s"]["data"] == {"share": 0.01}
-    assert read_yaml(folder / "params.yaml") == json.loads(json.dumps(sweep.profiles["1 %"]))
     said = (folder / ".dvc/config.local").read_text(encoding="utf-8")
     assert "no_scm = true" in said
     assert f"dir = {(place / 'build/sweeps/cache').resolve()}" in said
