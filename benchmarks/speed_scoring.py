@@ -35,7 +35,7 @@ for path in sorted(refs.rglob("*.wav")):
     reference, rate = soundfile.read(path, dtype="float32")
     prediction, _ = soundfile.read(wavs / name, dtype="float32")
     if rate != 16000:
-        from v2sbench.pcm import resample
+        from v2sbench.audio import resample
         reference, prediction = resample(reference, rate, 16000), resample(prediction, rate, 16000)
     found[str(name.with_suffix(""))] = (
         pesq.pesq(16000, reference, prediction, "wb"),

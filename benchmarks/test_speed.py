@@ -51,7 +51,7 @@ from v2sbench.nets import load_card
 from v2sbench.nets.cards import Card
 from v2sbench.nets.mel import LogMel
 from v2sbench.runtime import worker_count
-from v2sbench.scoring import score
+from v2sbench.scoring import Plan, score
 
 COUNT = 24
 """Clips that are scored."""
@@ -249,7 +249,7 @@ def test_scoring_against_the_serial_loop(
 
     def ours() -> Path:
         out = tmp_path / f"{next(runs)}.jsonl"  # a new file each time: nothing to resume from
-        score(wavs, refs, clips, None, out, asr=None)
+        score(Plan(wavs=wavs, refs=refs, clips=clips, out=out, asr=None))
         return out
 
     out = measured(benchmark, ours)

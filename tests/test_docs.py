@@ -45,7 +45,7 @@ from v2sbench.nets import list_cards
 from v2sbench.prepare.mouths import PROVIDERS
 from v2sbench.results.published import read_sources
 from v2sbench.runtime.systems import REFERENCES
-from v2sbench.scoring.metrics import METRICS, PROTOCOLS
+from v2sbench.scoring import METRICS, PROTOCOLS
 from v2sbench.scoring.recognisers import recogniser, recognisers
 
 PLACEHOLDER = re.compile(r"[A-Z][A-Z,]*(?:=[A-Z]+)?")

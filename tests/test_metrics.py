@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pesq
 import pytest
@@ -11,20 +13,9 @@ from hypothesis import strategies as st
 
 from tests.voices import RATE, noisy, voice
 from v2sbench.runtime import UseError
-from v2sbench.scoring.metrics import (
-    METRICS,
-    NOTES,
-    REASONS,
-    MetricError,
-    Pair,
-    UnusableError,
-    Words,
-    align,
-    check,
-    metric,
-)
+from v2sbench.scoring.metrics import METRICS, NOTES, REASONS, Pair, UnusableError, Words, align, check, metric
 from v2sbench.scoring.metrics import pesq as mos_module
-from v2sbench.scoring.metrics.pesq import NoMosError, mos, raw_mos
+from v2sbench.scoring.metrics.pesq import mos, raw_mos
 
 SILENCE = np.zeros(RATE, np.float32)
 
@@ -51,10 +42,7 @@ def test_one_pair_has_five_pesqs(speech):
 
 def test_stoi_and_estoi_of_the_pair(speech):
     assert score(*speech, "stoi", "estoi") == pytest.approx((0.674, 0.390), abs=1e-3)
-
-
-def test_swapped_arguments_are_another_number(speech):
-    assert score(*speech[::-1], "pesq_wb", "stoi") == pytest.approx((1.045, 0.526), abs=1e-3)
+    assert score(*speech[::-1], "pesq_wb", "stoi") == pytest.approx((1.045, 0.526), abs=1e-3), "swapped"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +65,7 @@ def test_aligned_measures_undo_a_shift_of_up_to_a_picture(speech, milliseconds):
     assert set(pair.notes) == {"padded"}, "nobody asked for a shift yet"
     METRICS["stoi_aligned"].compute(pair)
     shift = -milliseconds / 1000
-    assert set(pair.notes) == set(NOTES)
+    assert set(pair.notes) <= set(NOTES)
     assert pair.notes == pytest.approx({"padded": milliseconds * 16, "stoi_shift": shift, "estoi_shift": shift})
 
 
@@ -133,7 +121,7 @@ def test_other_machines_are_not_touched(monkeypatch):
     ],
 )
 def test_traps_of_pesq_are_reasons(reference, prediction, reason):
-    with pytest.raises(NoMosError) as caught:
+    with pytest.raises(UnusableError) as caught:
         mos(reference, prediction, RATE, "wb")
     assert caught.value.reason == reason
     assert reason in REASONS
@@ -149,10 +137,7 @@ def test_pesq_that_fails_otherwise_is_a_reason(monkeypatch):
         raise pesq.OutOfMemoryError(b"no memory")
 
     monkeypatch.setattr(mos_module.pesq, "pesq", broken)
-    with pytest.raises(NoMosError, match="pesq-failed"):
-        mos(voice(1.0), voice(1.0), RATE, "wb")
-    monkeypatch.setattr(mos_module.pesq, "pesq", lambda *_: float("nan"))
-    with pytest.raises(NoMosError, match="pesq-failed"):
+    with pytest.raises(UnusableError, match="pesq-failed"):
         mos(voice(1.0), voice(1.0), RATE, "wb")
 
 
@@ -198,10 +183,10 @@ def test_unusable_waves_have_a_status(wave, status):
     good = (voice(1.0), RATE)
     with pytest.raises(UnusableError) as caught:
         Pair.of(good, (wave, RATE))
-    assert caught.value.status == status
+    assert caught.value.reason == status
     with pytest.raises(UnusableError) as caught:
         Pair.of((wave, RATE), good)
-    assert caught.value.status == f"reference-{status}"
+    assert caught.value.reason == f"reference-{status}"
     assert status in REASONS
 
 
@@ -225,51 +210,36 @@ def test_too_few_frames_fail_stoi_and_nothing_else():
     reference = np.concatenate([voice(0.3), np.zeros(RATE, np.float32)])
     pair = Pair.of((reference, RATE), (noisy(reference, 20), RATE))
     for name in ("stoi", "estoi", "stoi_aligned", "estoi_aligned", "stoi_int16"):
-        with pytest.raises(MetricError) as caught:
+        with pytest.raises(UnusableError) as caught:
             METRICS[name].compute(pair)
         assert caught.value.reason == "too-short"
     assert METRICS["pesq_wb"].compute(pair) > 1
 
 
-def test_resampling_is_done_once(monkeypatch):
+def test_shared_work_is_done_once(monkeypatch):
     from v2sbench.scoring.metrics import pair as pairs
 
     calls = []
-    original = pairs.resample
-    monkeypatch.setattr(pairs, "resample", lambda *args: calls.append(args[1:]) or original(*args))
+    for name in ("resample", "mos", "intelligibility", "aligned"):
+        original = getattr(pairs, name)
+        monkeypatch.setattr(
+            pairs, name, lambda *args, name=name, original=original: calls.append((name, *args[1:])) or original(*args)
+        )
     pair = Pair.of((voice(1.0, rate=24_000), 24_000), (voice(1.0, 1, rate=24_000), 24_000))
     for item in METRICS.values():
         if item.needs == "pair" and not item.extra:
-            item.compute(pair)
-            item.compute(pair)
-    assert sorted(calls) == [(16_000, 8_000)] * 2 + [(24_000, 16_000)] * 2
-
-
-def test_one_pesq_serves_its_raw_score_too(monkeypatch):
-    from v2sbench.scoring.metrics import pair as pairs
-
-    calls = []
-    monkeypatch.setattr(pairs, "mos", lambda *args: calls.append(args[2:]) or mos(*args))
-    pair = Pair.of((voice(1.0), RATE), (noisy(voice(1.0), 10), RATE))
-    first = [METRICS[name].compute(pair) for name in ("pesq_nb8", "pesq_raw8", "pesq_nb8")]
-    assert calls == [(8_000, "nb")]
-    assert first[0] == first[2]
-    assert first[1] == raw_mos(first[0])
+            assert item.compute(pair) == item.compute(pair)
+    count = Counter(name for name, *_ in calls)
+    assert count == {"resample": 4, "mos": 3, "intelligibility": 2, "aligned": 1}
+    assert METRICS["pesq_raw8"].compute(pair) == raw_mos(METRICS["pesq_nb8"].compute(pair))
 
 
 def test_a_pesq_that_fails_once_fails_again(monkeypatch):
-    from v2sbench.scoring.metrics import pair as pairs
-
     calls = []
-
-    def broken(*args):
-        calls.append(args)
-        raise NoMosError("no-utterances")
-
-    monkeypatch.setattr(pairs, "mos", broken)
+    monkeypatch.setattr(mos_module.pesq, "pesq", lambda *_: calls.append(1) or float("nan"))
     pair = Pair.of((voice(1.0), RATE), (noisy(voice(1.0), 10), RATE))
     for name in ("pesq_nb", "pesq_raw"):
-        with pytest.raises(MetricError, match="no-utterances"):
+        with pytest.raises(UnusableError, match="pesq-failed"):
             METRICS[name].compute(pair)
     assert len(calls) == 1
 
@@ -321,11 +291,11 @@ def test_the_denominator_is_the_reference():
 
 @pytest.mark.parametrize("name", ["wer", "cer", "word_accuracy"])
 def test_no_text_is_no_score(name):
-    with pytest.raises(MetricError, match="no-text"):
+    with pytest.raises(UnusableError, match="no-text"):
         METRICS[name].compute(Words(reference="", hypothesis="bin"))
 
 
-# ---------------------------------------------------------------- tables of this module
+# ---------------------------------------------------------------- names
 
 
 def test_columns_say_which_pesq():

@@ -12,7 +12,7 @@ from v2sbench import cli
 from v2sbench.audio import write_wav
 from v2sbench.cli.options import AUDIO, MEASURED
 from v2sbench.runtime.systems import GROUND_TRUTH
-from v2sbench.scoring.metrics import PROTOCOLS
+from v2sbench.scoring import PROTOCOLS
 from v2sbench.scoring.scores import read_scores
 
 NAMES = ("bbaf2n", "lgwp7a", "sgib8n")

@@ -9,7 +9,8 @@ import pytest
 
 from tests.voices import RATE, noisy, voice
 from v2sbench.runtime import UseError
-from v2sbench.scoring.metrics import METRICS, PROTOCOLS, Pair, Words, column, metric
+from v2sbench.scoring import METRICS, PROTOCOLS, column
+from v2sbench.scoring.metrics import Pair, Words, metric
 
 TEXT = "bin blue at f two now"
 FURTHER = (TEXT, "bin blue at s two now", "bin red at s two", "lay red by s nine", "")

@@ -77,7 +77,7 @@ def _metrics() -> Listing:
 
 
 def _protocols() -> Listing:
-    from v2sbench.scoring.metrics import PROTOCOLS
+    from v2sbench.scoring import PROTOCOLS
 
     rows = [[item.name, ", ".join(item.metrics), item.description] for item in PROTOCOLS.values()]
     return ["protocol", "metrics", "description"], rows

@@ -148,25 +148,14 @@ def _from_folders(
     if refs is None:
         raise UseError("without --split, --refs is needed; see: v2sbench score --help")
     exclusive(texts=texts, grammar=grammar)
-    from v2sbench.scoring.folders import clips_of
+    from v2sbench.scoring import clips_of, read_texts
 
     clips = clips_of(refs)
-    sentences = _texts(texts) if texts else _grid_texts(clips) if grammar else None
+    sentences = read_texts(texts) if texts else _grid_texts(clips) if grammar else None
     if truth and GROUND_TRUTH in own:
         raise UseError(f"two systems are called {GROUND_TRUTH!r}; give yours another name by --system NAME=DIR")
     systems = {GROUND_TRUTH: refs, **own} if truth else own
     return Task(systems=systems, refs=refs, clips=clips, texts=sentences, facts={})
-
-
-def _texts(path: Path) -> dict[str, str]:
-    """Read `clip<TAB>text` lines; UseError names a line that is malformed."""
-    texts: dict[str, str] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        clip, tab, text = line.partition("\t")
-        if not tab or not clip or not text.strip():
-            raise UseError(f"{path}:{number}: not `clip<TAB>text`: {line[:60]!r}")
-        texts[clip] = text.strip().lower()
-    return texts
 
 
 def _grid_texts(clips: Sequence[str]) -> dict[str, str]:
@@ -189,7 +178,7 @@ def _score(
     several = len(task.systems) * len(protocols) > 1
     if out and several and out.exists() and not out.is_dir():
         raise UseError(f"--out {out} must be a folder, since several systems or protocols are scored")
-    from v2sbench.scoring import score
+    from v2sbench.scoring import Plan, score
 
     found: list[Summary] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -199,12 +188,12 @@ def _score(
             for name in protocols:
                 place = _place(task.split, out, system, name if len(protocols) > 1 else "", several)
                 lines = place or scratch / f"{system}.{name}.jsonl"
-                result = score(
-                    wavs,
-                    task.refs,
-                    task.clips,
-                    task.texts,
-                    lines,
+                plan = Plan(
+                    wavs=wavs,
+                    refs=task.refs,
+                    clips=task.clips,
+                    texts=task.texts,
+                    out=lines,
                     protocol=name,
                     asr=recogniser,
                     jobs=jobs,
@@ -215,6 +204,7 @@ def _score(
                     known=[MEASURED / task.split / f"{system}.jsonl"] if task.split else [],
                     doubt=system not in REFERENCES and name == protocols[0],
                 )
+                result = score(plan)
                 found.append(result)
                 if place is None and not several:
                     sys.stdout.write(lines.read_text(encoding="utf-8"))
@@ -229,8 +219,8 @@ def _score(
 def _rules(protocol: str | None, asr: str | None) -> tuple[list[str], str | None]:
     """Protocols and recogniser (None: no recogniser), as asked for, else of params.yaml, else the demo's."""
     from v2sbench.nets import PARAMS, load_params
-    from v2sbench.scoring.metrics import DEFAULT, PROTOCOLS
-    from v2sbench.scoring.metrics import protocol as rules_of
+    from v2sbench.scoring import DEFAULT, PROTOCOLS
+    from v2sbench.scoring import protocol as rules_of
 
     params = load_params() if PARAMS.exists() else None
     protocol = protocol or (params.protocol if params else DEFAULT)

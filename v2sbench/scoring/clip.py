@@ -1,26 +1,26 @@
-"""One clip: all about it that can be had in a worker process. Bad audio is a status, never an exception."""
+"""One clip: everything about it that a worker process can find out. Bad audio is a status, never an exception."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import os
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+import soundfile
 
-from v2sbench.audio import MediaError, read_wav, resample
-from v2sbench.scoring.metrics import PREPARATIONS, MetricError, Pair, UnusableError, check, metric, protocol
+from v2sbench.audio import Wave, resample
+from v2sbench.scoring.metrics import Pair, UnusableError, check, metric
+from v2sbench.scoring.metrics.pair import SILENT_RMS
+from v2sbench.scoring.protocols import PREPARATIONS, protocol
 from v2sbench.scoring.recognisers import RATE as ASR_RATE
 from v2sbench.scoring.recognisers import recogniser
 from v2sbench.scoring.scores import Line
 from v2sbench.scoring.transcripts import Transcripts
 from v2sbench.scoring.wrong_files import profile
 
-Audio = tuple[NDArray[np.float32], int]
-"""(T,) samples and Hz."""
 SIDES = {"wav": "", "ref": "_ref"}
 """Sides of a clip, prediction and reference -> what their keys in a line end in: heard, heard_ref."""
 
@@ -30,7 +30,6 @@ class Task:
     """What a worker needs for one clip."""
 
     clip: str
-    """Name of the clip."""
     wav: Path | None
     """The prediction, None when there is none."""
     ref: Path | None
@@ -38,75 +37,51 @@ class Task:
     metrics: tuple[str, ...]
     """Metrics to compute that need a pair of waves."""
     protocol: str
-    """Name of the protocol."""
     asr: str | None = None
     """Recogniser to run in the worker; None for none, or for one that runs elsewhere."""
     listen: tuple[str, ...] = ()
     """Sides it listens to."""
     heard_by: str = ""
-    """Whose transcripts are in the store: see `Plan.listener_id`."""
+    """The listener in the store of transcripts: see `Method.listener_id`."""
     store: Path | None = None
     """File of transcripts, None for none."""
     compare: bool = False
-    """Whether to tell how both sides run in time, for `agreement`."""
+    """Whether to make the profiles by which `wrong_files` compares."""
 
 
-def score_clip(task: Task) -> Line:
-    """All about one clip that can be had in a worker.
+@dataclass(frozen=True, kw_only=True)
+class Sound:
+    """One file as it is scored."""
 
-    Keys: clip, status, audio and ref (hashes), values and errors of the metrics, metrics.NOTES where there was a pair;
-    audible, audible_ref (yes, no, or silent); heard, heard_ref: transcripts, absent where nobody listened, and
-    fresh: those made now, by hash; profile: (2, n) array of reference and prediction, where it was asked for.
-    """
-    rules = protocol(task.protocol)
-    (wave, fault, audio), (reference, reference_fault, ref) = _load(task.wav), _load(task.ref)
-    line: Line = {"clip": task.clip, "audio": audio, "ref": ref, "errors": {}}
-    line |= {"audible": _audible(fault), "audible_ref": _audible(reference_fault)}
-    status = fault or (f"reference-{reference_fault}" if reference_fault else "ok")
-    pair: Pair | None = None
-    if wave is not None and reference is not None:
-        try:
-            pair = Pair.of(reference, wave, rules)
-        except UnusableError as error:
-            status = error.status
-    for name in task.metrics:
-        if pair is None:
-            line["errors"][name] = status
-            continue
-        try:
-            line[name] = metric(name).compute(pair)
-        except MetricError as error:
-            line["errors"][name] = error.reason
-    line |= pair.notes if pair is not None else {}
-    if pair is not None and task.compare:
-        line["profile"] = np.stack([profile(pair.reference, pair.rate), profile(pair.prediction, pair.rate)])
-    if task.asr:
-        sides = {"wav": (wave, audio), "ref": (reference, ref)}
-        line |= _listened(task, {side: sides[side] for side in task.listen})
-    return line | {"status": status}
+    digest: str | None
+    """Name of its bytes in a line; None when they cannot be read."""
+    wave: Wave | None
+    """(T,) mono, within [-1, 1]; None when it cannot be scored."""
+    rate: int
+    fault: str
+    """What is wrong with it, of REASONS; empty for nothing."""
+    scaled: float = 1.0
+    """The peak over full scale that it was divided by; 1 when it was left alone."""
+
+    @property
+    def audible(self) -> str:
+        """Whether a recogniser can hear it: yes, no, or silent, which is to hear nothing."""
+        return {"": "yes", "silent": "silent"}.get(self.fault, "no")
 
 
-def _audible(fault: str | None) -> str:
-    return {None: "yes", "silent": "silent"}.get(fault, "no")
-
-
-def _load(path: Path | None) -> tuple[Audio | None, str | None, str | None]:
-    """(wave, Hz) and no fault, or None and what is wrong with the file; and the hash of its bytes."""
-    if path is None:
-        return None, "missing", None
+def load(path: Path | None) -> Sound:
+    """A file, read once. Whatever is wrong with it is a fault, never an exception."""
+    if path is None or not path.exists():
+        return Sound(digest=None, wave=None, rate=0, fault="missing")
     try:
         data = path.read_bytes()
     except OSError:
-        return None, "missing" if not path.exists() else "unreadable", None
-    name = _name(data)
+        return Sound(digest=None, wave=None, rate=0, fault="unreadable")
     try:
-        wave, rate = read_wav(path)
-        check(wave, rate)
-    except MediaError as error:
-        return None, "missing" if error.reason == "missing" else "unreadable", name
+        wave, rate, scaled = _decode(data)
     except UnusableError as error:
-        return None, error.status, name
-    return (wave, rate), None, name
+        return Sound(digest=_name(data), wave=None, rate=0, fault=error.reason)
+    return Sound(digest=_name(data), wave=wave, rate=rate, fault="", scaled=scaled)
 
 
 def digest(path: Path | None) -> str | None:
@@ -118,31 +93,107 @@ def _name(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
+def _decode(data: bytes) -> tuple[Wave, int, float]:
+    """The bytes of a WAV or FLAC file -> (T,) mono within [-1, 1], Hz, and the peak that it was divided by.
+
+    A float file that exceeds full scale is divided by its peak, so that every metric and recogniser gets the same wave:
+    some of them would clip it, some not. Channels are averaged. Raises UnusableError.
+    """
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            channels, rate, subtype = file.read(dtype="float32", always_2d=True), int(file.samplerate), file.subtype
+    except soundfile.LibsndfileError:
+        raise UnusableError("unreadable") from None
+    if not len(channels):
+        raise UnusableError("unreadable")
+    wave = np.asarray(channels.mean(axis=1) if channels.shape[1] > 1 else channels[:, 0], np.float32)
+    peak = float(np.abs(wave).max())
+    if 1 < peak < np.inf:
+        wave = wave / np.float32(peak)
+    try:
+        check(wave, rate)
+    except UnusableError as error:
+        if error.reason == "silent" and np.sqrt(np.square(channels).mean(axis=0)).max() >= SILENT_RMS:
+            raise UnusableError("opposite-phase") from None
+        if error.reason == "silent" and subtype == "PCM_32" and _speaks(wave * 2**16, rate):
+            raise UnusableError("unscaled") from None
+        raise
+    return wave, rate, max(1.0, peak)
+
+
+def _speaks(wave: Wave, rate: int) -> bool:
+    try:
+        check(wave, rate)
+    except UnusableError:
+        return False
+    return True
+
+
+def score_clip(task: Task) -> Line:
+    """All about one clip that can be found out in a worker.
+
+    Keys: clip, status, audio and ref (digests), values and errors of the metrics, those of NOTES that apply;
+    audible, audible_ref (yes, no, or silent); heard, heard_ref: transcripts, absent where nobody listened, and
+    fresh: those made now, by digest; profile: (2, n) array of reference and prediction, where it was asked for.
+    """
+    prediction, reference = load(task.wav), load(task.ref)
+    line: Line = {"clip": task.clip, "audio": prediction.digest, "ref": reference.digest, "errors": {}}
+    line |= {"audible": prediction.audible, "audible_ref": reference.audible}
+    status = prediction.fault or (f"reference-{reference.fault}" if reference.fault else "ok")
+    pair: Pair | None = None
+    if prediction.wave is not None and reference.wave is not None:
+        sides = (reference.wave, reference.rate), (prediction.wave, prediction.rate)
+        try:
+            pair = Pair.of(*sides, protocol(task.protocol))
+        except UnusableError as error:
+            status = error.reason
+    for name in task.metrics:
+        try:
+            if pair is None:
+                raise UnusableError(status)
+            line[name] = metric(name).compute(pair)
+        except UnusableError as error:
+            line["errors"][name] = error.reason
+    if pair is not None:
+        line |= pair.notes
+    if pair is not None and task.compare:
+        line["profile"] = np.stack([profile(pair.reference, pair.rate), profile(pair.prediction, pair.rate)])
+    if prediction.scaled > 1:
+        line["scaled"] = prediction.scaled
+    if reference.scaled > 1:
+        line["scaled_ref"] = reference.scaled
+    if task.asr:
+        sounds = {"wav": prediction, "ref": reference}
+        line |= _listened(task, {side: sounds[side] for side in task.listen})
+    return line | {"status": status}
+
+
 # ---------------------------------------------------------------- what is heard
 
 
-def for_ears(wave: NDArray[np.float32], rate: int, prepare: str) -> NDArray[np.float32]:
-    """(T,) at `rate` Hz -> what a recogniser is given: at its own rate, prepared as the protocol says."""
-    return PREPARATIONS[prepare](resample(wave, rate, ASR_RATE))
+def for_ears(sound: Sound, prepare: str) -> Wave:
+    """(T,) that a recogniser is given: at its own rate, prepared as the protocol says."""
+    assert sound.wave is not None
+    return PREPARATIONS[prepare](resample(sound.wave, sound.rate, ASR_RATE))
 
 
-def _listened(task: Task, sides: dict[str, tuple[Audio | None, str | None]]) -> Line:
+def _listened(task: Task, sounds: dict[str, Sound]) -> Line:
     """Transcripts of the sides that can be heard, from the store or made now."""
     listener, prepare = recogniser(str(task.asr)), protocol(task.protocol).prepare
     found: Line = {"fresh": {}}
-    for side, (audio, name) in sides.items():
-        if audio is None or name is None:
+    for side, sound in sounds.items():
+        if sound.wave is None or sound.digest is None:
             continue
-        text = _store(task.store, task.heard_by, os.getpid()).get(name)
+        text = _store(task.store, task.heard_by).get(sound.digest)
         if text is None:
-            text = found["fresh"].get(name)
+            text = found["fresh"].get(sound.digest)
         if text is None:
-            text = found["fresh"][name] = listener.transcribe([for_ears(*audio, prepare)])[0]
+            text = found["fresh"][sound.digest] = listener.transcribe([for_ears(sound, prepare)])[0]
         found[f"heard{SIDES[side]}"] = text
     return found
 
 
 @functools.lru_cache(maxsize=8)
-def _store(path: Path | None, heard_by: str, process: int) -> Transcripts:
-    """One open file a worker: SQLite forbids to carry one through a fork, hence `process`."""
+def _store(path: Path | None, heard_by: str) -> Transcripts:
+    """One open file a worker."""
     return Transcripts(path, heard_by, readonly=True)

@@ -2,17 +2,17 @@
 
     lines of scores --shares--> (top, bottom) a clip, None where it has no value --column--> sum(top) / sum(bottom)
 
-Whoever needs an interval or a paired test resamples the shares; whoever needs the number asks for the column.
+An interval or a paired test resamples the shares; the number itself is a column.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from v2sbench.scoring.metrics.catalogue import METRICS, Metric
+from v2sbench.scoring.metrics import METRICS, Metric
 from v2sbench.scoring.protocols import Protocol
 
 Share = tuple[float, float]
@@ -27,7 +27,7 @@ class Column:
     """One metric of one system."""
 
     value: float | None
-    """The number in the metric's unit; None when there is none, of which `note` says why."""
+    """The number in the metric's unit; None when there is none, and `note` says why."""
     n: int
     """Clips that are in it."""
     n_failed: int
@@ -36,9 +36,7 @@ class Column:
     """The number with every failed clip at the metric's floor; None when nothing failed, when the protocol lets the
     original stop, or when the words that were to be said in a failed clip are unknown."""
     unit: str
-    """Unit of both, empty for none."""
     note: str = ""
-    """Why there is no value; empty when there is one."""
 
 
 def shares(rules: Protocol, metric: str, lines: Iterable[Mapping[str, Any]]) -> list[Share | None]:
@@ -51,10 +49,7 @@ def shares(rules: Protocol, metric: str, lines: Iterable[Mapping[str, Any]]) -> 
 
 
 def column(
-    rules: Protocol,
-    metric: str,
-    lines: Iterable[Mapping[str, Any]],
-    words: Mapping[str, int] | None = None,
+    rules: Protocol, metric: str, lines: Iterable[Mapping[str, Any]], words: Mapping[str, int] | None = None
 ) -> Column:
     """The metric's number over `lines` by the rules of a protocol.
 
@@ -63,21 +58,21 @@ def column(
     """
     item, asked = METRICS[metric], list(lines)
     found = shares(rules, metric, asked)
-    lost = [line for line in asked if line.get(metric) is None]
+    lost = sum(line.get(metric) is None for line in asked)
     kept = [share for share in found if share is not None]
-    bare = Column(value=None, n=len(kept), n_failed=len(lost), floored=None, unit=item.unit)
+    bare = Column(value=None, n=len(kept), n_failed=lost, floored=None, unit=item.unit)
     if stops := _stops(rules, item, asked):
-        clips = f"{stops[0]}" + (f" and {len(stops) - 1} more" if len(stops) > 1 else "")
-        return _replace(bare, note=f"the program behind {rules.name} stops at a failed PESQ: {clips}")
+        more = f" and {len(stops) - 1} more" if len(stops) > 1 else ""
+        return replace(bare, note=f"the program behind {rules.name} stops at a failed PESQ: {stops[0]}{more}")
+    value = _ratio(kept)
+    if value is None:
+        return replace(bare, note="no clip has a value")
+    return replace(bare, value=value, floored=_floored(rules, item, asked, found, words or {}) if lost else None)
+
+
+def _ratio(kept: Sequence[Share]) -> float | None:
     bottom = math.fsum(share[1] for share in kept)
-    if not bottom:
-        return _replace(bare, note="no clip has a value")
-    value = math.fsum(share[0] for share in kept) / bottom
-    return _replace(bare, value=value, floored=_floored(rules, item, asked, found, words or {}) if lost else None)
-
-
-def _replace(bare: Column, **changes: Any) -> Column:
-    return Column(**{**vars(bare), **changes})
+    return math.fsum(share[0] for share in kept) / bottom if bottom else None
 
 
 def _share(rules: Protocol, item: Metric, line: Mapping[str, Any]) -> Share | None:
@@ -102,7 +97,7 @@ def _fatal(metric: str, line: Mapping[str, Any]) -> bool:
 
 
 def _stops(rules: Protocol, item: Metric, lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Clips at which the original stops before it prints the metric: those of which one of its own PESQs failed."""
+    """Clips at which the original stops before it prints the metric: one of its own PESQs failed there."""
     if rules.failure != "fatal" or item.needs == "words":  # words are counted by a program of their own
         return []
     return [line["clip"] for line in lines if any(_fatal(name, line) for name in rules.metrics)]
@@ -115,17 +110,14 @@ def _floored(
     found: Sequence[Share | None],
     words: Mapping[str, int],
 ) -> float | None:
-    top, bottom = [], []
+    """The column with each failed clip at the metric's floor; None where its weight is unknown."""
+    kept: list[Share] = []
     for line, share in zip(lines, found, strict=True):
-        weight: float | None = 1.0
         if share is not None and line.get(item.name) is not None:
-            top.append(share[0])
-            bottom.append(share[1])
+            kept.append(share)
             continue
-        if item.per and rules.aggregation == "pooled":
-            weight = words.get(line["clip"])
+        weight = words.get(line["clip"]) if item.per and rules.aggregation == "pooled" else 1.0
         if weight is None:
             return None
-        top.append(item.floor * weight)
-        bottom.append(weight)
-    return math.fsum(top) / math.fsum(bottom)
+        kept.append((item.floor * weight, weight))
+    return _ratio(kept)

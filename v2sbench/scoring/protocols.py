@@ -1,8 +1,8 @@
-"""What two numbers must share before one may be subtracted from the other: PROTOCOLS, each a line of data.
+"""PROTOCOLS: what two numbers must share before one may be subtracted from the other, a line of data each.
 
-`v2sbench-1` is this suite's. The others reproduce published programs with their quirks, so that their bias can be seen
-and like be compared with like; the recogniser and its weights are not part of them. A further protocol is a further
-line, and any change of meaning is a new name.
+`v2sbench-1` is this suite's own. The others reproduce published programs with their quirks, so that their bias shows
+and like is compared with like. The recogniser and its weights are not part of a protocol. A further protocol is a
+further line, and any change of meaning is a new name.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LENGTHS: dict[str, Callable[[int, int], int]] = {
     "shorter": min,
     "prediction": lambda reference, prediction: prediction,
 }
-"""Length policy -> samples of both waves, from those of reference and prediction; what lacks is filled with zeros."""
+"""Length policy -> samples of both waves, from those of reference and prediction; zeros fill a shorter wave."""
 
 PREEMPHASIS = 0.97
 """Coefficient of the pre-emphasis of VCA-GAN's features."""
@@ -50,7 +50,7 @@ PREPARATIONS: dict[str, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """What must be equal before two numbers may be subtracted."""
+    """The rules of one benchmark."""
 
     name: str
     """Name with version: any change of meaning is a new name."""
@@ -63,15 +63,15 @@ class Protocol:
     length: str
     """Key of LENGTHS: what happens when the lengths differ."""
     failure: Failure
-    """What a clip does whose PESQ fails. counted: it has no value, enters no mean and is counted beside it. zero: it
-    enters the mean as 0. dropped: as counted, but the original says nothing about it. fatal: the original stops there
-    and prints nothing, so no metric of waves has a value. A missing file is none of these: it is counted. So is what
-    fails in any other metric."""
+    """What a failed PESQ does to a clip. counted: it has no value, enters no mean and is counted beside it. zero: it
+    enters the mean as 0. dropped: as counted, but the original does not mention it. fatal: the original stops there
+    and prints nothing, so no metric of waves has a value. A missing file, and a failure of any other metric, is always
+    counted."""
     words: Literal["text", "heard"]
     """What the transcript is compared with. text: the sentence that was to be said. heard: the same recogniser's
     transcript of the real audio."""
     per_words: Literal["reference", "hypothesis"]
-    """Whose words the edits are divided by; an empty hypothesis counts as one word."""
+    """Which text gives the number of words that the edits are divided by; an empty one counts as one word."""
     aggregation: Literal["pooled", "utterances"]
     """How rates become a column. pooled: all edits over all words. utterances: the mean of the clips' own rates.
     Every other metric is a mean over utterances in both."""
@@ -131,7 +131,7 @@ PROTOCOLS: dict[str, Protocol] = {
             aggregation="utterances",
             normalisers=_NORMALISERS,
         ),
-        # VCA-GAN 2021. Its averaging over flipped pictures at test time belongs to the model and is not of this place.
+        # VCA-GAN 2021. Its averaging over flipped pictures at test time belongs to the model, not to the protocol.
         # assumed: a reference that is shorter than the prediction is padded with zeros, as its loader pads clips.
         Protocol(
             name="vca-gan-2021",

@@ -7,26 +7,49 @@ results/measured/<split>/<system>.jsonl.part   the journal of a run that is not 
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO
 
 from v2sbench.runtime import UseError, atomic
+from v2sbench.scoring.metrics import METRICS, Metric
 
 Line = dict[str, Any]
-"""One clip. Keys: clip, status, a value a metric, errors (metric -> reason), and key (see `scoring.Plan.key`)."""
-_Place = tuple[Path, int]
-"""File, and the byte at which the line starts."""
+"""One clip. Keys: clip, status, a value a metric, errors (metric -> reason), and key (see `Method.key`)."""
+ROUNDING = 0.01
+"""How far a stored value may lie out of its metric's range."""
 
 
 def read_scores(path: Path) -> list[Line]:
-    """Every line of a file of scores; UseError when it is missing, or names the line that is none."""
-    return list(iter_scores(path))
+    """Every line of a file of scores.
+
+    UseError when it is missing, and for a line that is none, or has a value outside of its metric's range.
+    """
+    lines = list(iter_scores(path))
+    for line in lines:
+        for name in METRICS.keys() & line.keys():
+            if not _possible(METRICS[name], line[name]):
+                item = METRICS[name]
+                raise UseError(
+                    f"{path}: {name} of clip {line['clip']} is {line[name]}, which no {item.column} can be "
+                    f"({item.low:g} to {item.high:g}); score again"
+                )
+    return lines
+
+
+def _possible(item: Metric, value: object) -> bool:
+    """Whether a stored value can be the metric's: a number within its range, or counts of edits."""
+    if item.per:
+        return isinstance(value, dict) and all(isinstance(count, int) and count >= 0 for count in value.values())
+    return isinstance(value, int | float) and item.low - ROUNDING <= value <= item.high + ROUNDING
 
 
 def iter_scores(path: Path) -> Iterator[Line]:
-    """`read_scores` line by line, for files of any length."""
+    """The lines of a file of scores of any length, one by one, their values unchecked."""
     try:
         with open(path, encoding="utf-8") as handle:
             for number, text in enumerate(handle, start=1):
@@ -45,7 +68,7 @@ def meta_path(scores: Path) -> Path:
 
 def write_meta(scores: Path, meta: Mapping[str, Any]) -> None:
     """Write what is true of every line of `scores`."""
-    with atomic(meta_path(scores)) as draft:
+    with atomic(meta_path(scores), sync=True) as draft:
         draft.write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -58,98 +81,104 @@ def _parsed(text: str | bytes) -> Line | None:
 
 
 class Journal:
-    """The lines of one run: those of earlier runs that still hold, and new ones, on disk as soon as they are made.
+    """The lines of one run, on disk as soon as they are made: new ones, and those of earlier runs that still hold.
 
-    A clip is `pending` when its audio is measured and its transcript is not there yet. In memory is only where each
-    line stands.
+    A clip is pending when its audio is measured and its transcript is not there yet. Only the place of each line is
+    held in memory. One run at a time has the .part of a file of scores.
     """
 
     def __init__(self, out: Path, key_of: Callable[[str], str | None], known: Iterable[Path] = ()) -> None:
-        """Take up what `out`, its .part and the files of scores `known` hold.
+        """Take up what the .part of `out`, `out` itself and the files of scores `known` hold.
 
-        key_of: clip -> the key that its line must have, None for a clip that is not asked for.
+        key_of: clip -> the key that its line must have, None for a clip that is not asked for. UseError when another
+        run has the .part.
         """
         self._out, self._path = out, out.with_name(f"{out.name}.part")
-        self._done: dict[str, _Place] = {}
-        self.pending: dict[str, _Place] = {}
-        """Clips that wait for their transcript."""
-        self._handle: IO[bytes] | None = None
-        for path in dict.fromkeys((*known, out, self._path)):
-            for start, line in _readable(path):
-                if "key" in line and line["key"] == key_of(line["clip"]):
-                    self._take(line, (path, start))
+        self._done: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self._file = _locked(self._path)
+
+        def holds(line: Line | None) -> bool:
+            return line is not None and "key" in line and line["key"] == key_of(line["clip"])
+
+        start = 0
+        for text in self._file:
+            line = _parsed(text)
+            if line is not None and holds(line):
+                self._take(line, start)
+            start += len(text)
+        if start and not text.endswith(b"\n"):  # torn where a run was killed
+            self._file.write(b"\n")
+        for path in dict.fromkeys((out, *known)):
+            if path.is_file():
+                with open(path, "rb") as handle:
+                    for line in map(_parsed, handle):
+                        if line is not None and holds(line) and line["clip"] not in self._done:
+                            self.add(line)
 
     def __len__(self) -> int:
         """Clips whose line is done."""
         return len(self._done)
 
+    @property
+    def pending(self) -> list[str]:
+        """Clips that wait for their transcript, sorted."""
+        return sorted(self._pending)
+
     def knows(self, clip: str) -> bool:
         """Whether the clip was measured."""
-        return clip in self._done or clip in self.pending
+        return clip in self._done or clip in self._pending
 
     def line(self, clip: str) -> Line:
         """The line of a clip that it knows."""
-        path, start = self._done.get(clip) or self.pending[clip]
-        with open(path, "rb") as handle:
-            handle.seek(start)
-            found: Line = json.loads(handle.readline())
+        found: Line = json.loads(self._text(clip))
         return found
 
     def __enter__(self) -> Journal:
-        """Start the .part again, with what holds and without a line that was torn."""
-        self._out.parent.mkdir(parents=True, exist_ok=True)
-        places: dict[str, _Place] = {}
-        with atomic(self._path) as draft, open(draft, "wb") as handle:
-            for clip in (*self.pending, *self._done):
-                places[clip] = self._path, handle.tell()
-                handle.write(_text(self.line(clip)))
-        self.pending = {clip: places[clip] for clip in self.pending}
-        self._done = {clip: places[clip] for clip in self._done}
-        self._handle = open(self._path, "ab")
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the .part; it stays."""
-        if self._handle:
-            self._handle.close()
+        """Let other runs have the .part; it stays."""
+        self._file.close()
 
     def add(self, line: Line) -> None:
         """Keep a line in the .part. One with `"pending": true` waits for its transcript."""
-        if self._handle is None:
-            raise ValueError("the journal is not open")
-        start = self._handle.tell()
-        self._handle.write(_text(line))
-        self._handle.flush()
-        self._take(line, (self._path, start))
+        start = self._file.seek(0, os.SEEK_END)
+        self._file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+        self._file.flush()
+        self._take(line, start)
 
     def finish(self, clips: Iterable[str]) -> None:
         """Write the lines of `clips` to the file of scores in that order and remove the .part."""
-        with atomic(self._out) as draft, open(draft, "wb") as handle, open(self._path, "rb") as lines:
-            for clip in clips:
-                lines.seek(self._done[clip][1])
-                handle.write(lines.readline())
+        with atomic(self._out, sync=True) as draft, open(draft, "wb") as handle:
+            handle.writelines(map(self._text, clips))
         self._path.unlink()
 
-    def _take(self, line: Line, place: _Place) -> None:
+    def _text(self, clip: str) -> bytes:
+        self._file.seek(self._done[clip] if clip in self._done else self._pending[clip])
+        return self._file.readline()
+
+    def _take(self, line: Line, start: int) -> None:
         clip = line["clip"]
         if line.get("pending"):
-            self.pending[clip] = place
+            self._pending[clip] = start
         else:
-            self._done[clip] = place
-            self.pending.pop(clip, None)
+            self._done[clip] = start
+            self._pending.pop(clip, None)
 
 
-def _readable(path: Path) -> Iterator[tuple[int, Line]]:
-    """Where each whole line of a file starts, and the line; the file may be missing, or torn where a run was killed."""
-    if path.is_file():
-        with open(path, "rb") as handle:
-            start = 0
-            for text in handle:
-                line = _parsed(text)
-                if line is not None:
-                    yield start, line
-                start += len(text)
-
-
-def _text(line: Line) -> bytes:
-    return (json.dumps(line, ensure_ascii=False) + "\n").encode()
+def _locked(path: Path) -> BinaryIO:
+    """A file to read and append to for this process alone; UseError while another has it."""
+    while True:
+        file = open(path, "a+b")  # noqa: SIM115
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.close()
+            raise UseError(f"another run is writing {path}; wait until it is done, or give another --out") from None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                file.seek(0)
+                return file
+        file.close()  # the other run has just ended and removed it

@@ -11,23 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from v2sbench import runtime
-from v2sbench.scoring.metrics import METRICS, Column, Protocol, column
-from v2sbench.scoring.plan import Plan
+from v2sbench.scoring.means import Column, column
+from v2sbench.scoring.metrics import METRICS
+from v2sbench.scoring.plan import Method
 from v2sbench.scoring.scores import Line, iter_scores
+
+DOUBTFUL = {
+    "opposite-phase": "hold two channels that cancel each other out: score one of them, or turn one over",
+    "unscaled": "hold 16-bit numbers in samples of 32 bits: divide by 32,768 and write floats, or write 16 bits",
+}
+"""Status -> what is wrong with the files, where the user can mend it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a scoring came to; `str()` of it is for people."""
+    """What a scoring came to; `str()` makes it readable."""
 
     out: Path
-    """The scores."""
+    """The file of scores."""
     system: str
-    """Whose they are."""
     protocol: str
-    """By which rules."""
     clips: int
-    """Lines."""
     kept: int
     """Lines taken over from an earlier run."""
     statuses: Mapping[str, int]
@@ -70,26 +74,48 @@ def heading(metric: str) -> str:
     return f"{item.column} {item.unit}" if item.unit == "%" else item.column
 
 
-def summary(plan: Plan, out: Path, system: str, kept: int, unused: int, warnings: Sequence[str]) -> Summary:
+def summary(method: Method, out: Path, system: str, kept: int, unused: int, warnings: Sequence[str]) -> Summary:
     """The sum of the lines that stand in `out`."""
-    statuses = Counter(line["status"] for line in iter_scores(out))
-    missing = [line["clip"] for line in iter_scores(out) if line["status"] == "missing"][:3]
+    clips: dict[str, list[str]] = {}  # status -> clips
+    scaled: dict[str, float] = {}  # clip -> peak
+    for line in iter_scores(out):
+        clips.setdefault(line["status"], []).append(line["clip"])
+        if peak := max(line.get("scaled", 0.0), line.get("scaled_ref", 0.0)):
+            scaled[line["clip"]] = peak
     return Summary(
-        out=out, system=system, protocol=plan.rules.name, clips=statuses.total(), kept=kept, statuses=statuses,
-        columns={name: _column(plan.rules, name, out) for name in plan.metrics}, unused=unused, asr=plan.asr_id,
-        missing=tuple(missing), warnings=tuple(warnings),
-    )  # fmt: skip
+        out=out,
+        system=system,
+        protocol=method.rules.name,
+        clips=sum(map(len, clips.values())),
+        kept=kept,
+        statuses=Counter({status: len(names) for status, names in clips.items()}),
+        columns={name: _column(method, name, out) for name in method.metrics},
+        unused=unused,
+        asr=method.asr_id,
+        missing=tuple(clips.get("missing", [])[:3]),
+        warnings=(*warnings, *_doubts(clips, scaled)),
+    )
 
 
-def _column(rules: Protocol, name: str, out: Path) -> Column:
-    """A column of stored lines, of each of which only what the column is made of is held."""
-    wanted = {"clip", "errors", name}
+def _doubts(clips: Mapping[str, Sequence[str]], scaled: Mapping[str, float]) -> Iterator[str]:
+    """What is wrong with single files, in a sentence each."""
+    if scaled:
+        worst = max(scaled, key=scaled.__getitem__)
+        yield (
+            f"{len(scaled)} clips exceed full scale (e.g. {worst}, peak {scaled[worst]:g}) and were divided by their "
+            "peak: samples of float files must lie within -1 and 1"
+        )
+    for status, names in clips.items():
+        if what := DOUBTFUL.get(status.removeprefix("reference-")):
+            files = "references" if status.startswith("reference-") else "predictions"
+            yield f"{len(names)} {files} (e.g. {names[0]}) {what}"
 
-    def lines() -> Iterator[Line]:
-        for line in iter_scores(out):
-            yield {key: value for key, value in line.items() if key in wanted}
 
-    return column(rules, name, lines())
+def _column(method: Method, name: str, out: Path) -> Column:
+    """A column of stored lines; only what it is made of is held of each."""
+    wanted = ("clip", "errors", name)
+    lines: Iterator[Line] = ({key: line[key] for key in wanted if key in line} for line in iter_scores(out))
+    return column(method.rules, name, lines)
 
 
 def spread(found: Sequence[Summary]) -> list[list[str]]:
@@ -111,23 +137,23 @@ def _cell(cell: Column | None) -> str:
     return ("-" if cell.value is None else f"{cell.value:.3f}") + ("*" if cell.n_failed else "")
 
 
-def meta(plan: Plan, system: str, clips: int) -> dict[str, Any]:
+def meta(method: Method, system: str, clips: int) -> dict[str, Any]:
     """What is true of every line."""
     return {
         "system": system,
-        "protocol": plan.rules.name,
-        "aggregation": plan.rules.aggregation,
-        "asr": plan.asr_id,
-        "normaliser": plan.normaliser or None,
-        "metrics": {name: METRICS[name].version for name in plan.metrics},
+        "protocol": method.rules.name,
+        "aggregation": method.rules.aggregation,
+        "asr": method.asr_id,
+        "normaliser": method.normaliser or None,
+        "metrics": method.versions,
         "clips": clips,
-        "environment": _machine(plan),
+        "environment": _machine(method),
     }
 
 
-def _machine(plan: Plan) -> dict[str, str]:
+def _machine(method: Method) -> dict[str, str]:
     """What the scores depend on beside the versions of the metrics; PyTorch is asked only where it was at work."""
-    if plan.listener is not None and not plan.in_workers:
+    if method.listener is not None and not method.in_workers:
         return runtime.environment()
     found = {name: version(name) for name in ("numpy", "scipy", "soundfile")}
     return {"python": platform.python_version(), "machine": platform.machine()} | found

@@ -1,7 +1,8 @@
-"""Transcripts that were made once: (audio, recogniser) -> text, in one SQLite file that several runs may use at once.
+"""Transcripts that were made once: (audio, recogniser) -> text, in one file for all systems, protocols and splits.
 
 A recogniser is the slowest part of a scoring, and what it hears depends on nothing but the samples and itself: its id
-holds version, weights and options. So a file of transcripts may be shared, copied or deleted at any time.
+holds version, weights and options. So a file of transcripts may be shared, copied or deleted at any time. It is SQLite
+and no further JSONL, since workers look single texts up while several runs add to it.
 """
 
 from __future__ import annotations

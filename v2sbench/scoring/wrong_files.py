@@ -1,8 +1,8 @@
-"""Are these the right files? What a run over two folders shows when clips, speakers or folders were mixed up.
+"""Finds wavs under wrong names: clips, speakers or folders that were mixed up.
 
     profile of each side: how loud each band is over time --> a prediction belongs to the reference it runs along with
 
-A score alone does not tell a bad system from good files under wrong names. That a prediction runs along with another
+A score alone does not tell a bad system from good files under wrong names. A prediction that runs along with another
 clip's reference, and not with its own, does.
 """
 
@@ -15,26 +15,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 SLOTS = 64
-"""Moments of a profile, of 40 ms each: what comes later is not compared."""
+"""Moments of a profile: what comes later is not compared."""
 SLOT = 0.04
-"""Seconds."""
+"""Seconds of a moment."""
 EDGES = (100.0, 250.0, 450.0, 700.0, 1050.0, 1500.0, 2200.0, 3300.0, 4000.0)
-"""Hz between which the bands lie, about equally wide to the ear."""
+"""Edges of the bands in Hz, about equally wide to the ear."""
 QUIET = 1e-3
-"""Power under the loudest of a band that counts as silence: 30 dB, which noise on the line does not reach."""
+"""Power below the loudest of a band that counts as silence: 30 dB, which noise on the line does not reach."""
 MOST = 2048
-"""Clips that are compared, so that neither memory nor time grows without end."""
+"""Clips that are compared at most, so that neither memory nor time grows without end."""
 FEWEST = 4
-"""Clips under which chance may do it."""
+"""With fewer clips, chance may do it."""
 ALIKE = 0.5
-"""Correlation from which on a prediction may be said to run along with a reference."""
+"""Correlation above which a prediction runs along with a reference."""
 CLEARER = 0.2
-"""How much better than with its own."""
+"""By how much that must exceed the correlation with its own."""
 AHEAD = 0.08
-"""How much better than with any third. Of real clips in noise down to 0 dB, nine in ten are that far ahead with their
-own; of sentences that are only alike, one in twenty is."""
+"""By how much it must exceed any third. In noise down to 0 dB nine in ten real clips are that far ahead with their own
+reference, and one in twenty with a sentence that is only alike."""
 SHARE = 0.25
-"""Share of the clips from which on it is no accident."""
+"""Share of the clips above which it is no accident."""
 
 
 def profile(wave: NDArray[np.float32], rate: int) -> NDArray[np.float16]:
@@ -62,10 +62,9 @@ def _bins(frame: int, rate: int) -> NDArray[np.intp]:
 
 
 class Agreement:
-    """Profiles of a run's clips, as they come."""
+    """The profiles of a run's clips, and what looks mixed up in them."""
 
     def __init__(self) -> None:
-        """Nothing seen yet."""
         self._clips: list[str] = []
         self._profiles: list[NDArray[np.float16]] = []
         self._same = 0

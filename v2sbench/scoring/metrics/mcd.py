@@ -7,8 +7,8 @@
 The formula is Kubichek's (IEEE Pacific Rim Conference 1993) over the 24 coefficients that voice conversion counts
 (Toda, Black, Tokuda, IEEE TASLP 15(8), 2007): the root mean square distance, in dB, of two smoothed spectra on the mel
 axis. c_0 is left out, so gains do not matter. Papers analyse in different ways (filter banks, all-pass warping, other
-orders), and no two of their MCDs compare. Nothing is warped in time: a prediction has its video's timing, and is late
-when it is late. Frames are those in which the reference is within 40 dB of its loudest, as for STOI.
+orders), so no two of their MCDs compare. Nothing is warped in time: the video sets a prediction's timing. Frames are
+those in which the reference is within 40 dB of its loudest, as for STOI.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from v2sbench.scoring.metrics.mel import triangles
+from v2sbench.scoring.metrics.unusable import UnusableError
+
 RATE = 16_000
 """Hz at which it is defined."""
 WINDOW = 400
@@ -26,11 +29,10 @@ WINDOW = 400
 HOP = 80
 """Samples between frames, 5 ms."""
 FFT = 512
-"""Points of the transform."""
 BANDS = 40
 """Mel bands between 0 Hz and half the rate."""
 ORDER = 24
-"""Coefficients, the 0th not counted."""
+"""Coefficients, without the 0th."""
 RANGE = 40.0
 """dB under the loudest frame of the reference at which a frame counts as silent."""
 LEVEL = 0.1
@@ -41,15 +43,15 @@ FLOOR = 1e-8
 Wave = NDArray[np.float64]
 
 
-def distortion(reference: NDArray[np.floating], prediction: NDArray[np.floating]) -> float | None:
+def distortion(reference: NDArray[np.floating], prediction: NDArray[np.floating]) -> float:
     """MCD in dB of (T,) `prediction` against (T,) `reference` at RATE; 0 is the same, about 10 another sound.
 
-    None under one frame. ValueError when the lengths differ.
+    Raises UnusableError too-short under one frame; ValueError when the lengths differ.
     """
     if reference.shape != prediction.shape or reference.ndim != 1:
         raise ValueError(f"waves must be (T,) and equally long, not {reference.shape} and {prediction.shape}")
     if len(reference) < WINDOW:
-        return None
+        raise UnusableError("too-short")
     frames = _frames(reference)
     power = np.concatenate([frames[part].var(axis=1) for part in _parts(np.arange(len(frames)))])
     level = 10 * np.log10(power + np.finfo(np.float64).tiny)
@@ -87,10 +89,7 @@ def _frames(wave: NDArray[np.floating]) -> Wave:
 def _filters() -> Wave:
     """(40, 257) triangles, equally wide on the mel scale; a sine of amplitude 1 has power 1/4 in the band around it."""
     edges = 700 * (10 ** (np.linspace(0, 2595 * np.log10(1 + RATE / 2 / 700), BANDS + 2) / 2595) - 1)
-    bins = np.arange(FFT // 2 + 1) * (RATE / FFT)
-    low, centre, high = (edges[start : start + BANDS, None] for start in range(3))
-    triangles = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    return np.asarray(triangles / np.square(np.hanning(WINDOW).sum()))
+    return np.asarray(triangles(edges, FFT, RATE) / np.square(np.hanning(WINDOW).sum()))
 
 
 @cache

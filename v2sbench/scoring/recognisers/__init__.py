@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from importlib import metadata
 
 from v2sbench.runtime import UseError, choose
-from v2sbench.scoring.recognisers.kinds import RATE, Backend, Recogniser
+from v2sbench.scoring.recognisers.backend import RATE, Backend, Recogniser
 from v2sbench.scoring.recognisers.normalisers import NORMALISERS, are_grid, normalise
 from v2sbench.scoring.recognisers.sphinx import GridGrammar, WordsGrammar, words_of
 from v2sbench.scoring.recognisers.whisper import Whisper

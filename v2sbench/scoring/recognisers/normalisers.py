@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 from v2sbench.corpora.grid_grammar import DIGITS, stem_of
 from v2sbench.runtime import choose
-from v2sbench.scoring.recognisers.kinds import version_of
+from v2sbench.scoring.recognisers.backend import version_of
 
 _DIGITS = dict(zip("0123456789", ("zero", *DIGITS), strict=True))
 _HOMOPHONES = {

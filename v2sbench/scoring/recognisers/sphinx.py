@@ -18,7 +18,7 @@ from typing import Any, Literal
 from v2sbench.audio import quantise
 from v2sbench.corpora.grid_grammar import GRAMMAR
 from v2sbench.runtime import UseError
-from v2sbench.scoring.recognisers.kinds import RATE, SHORTEST, Wave, digest_of, version_of
+from v2sbench.scoring.recognisers.backend import RATE, SHORTEST, Wave, digest_of, version_of
 
 _WORD = re.compile(r"[a-z]+(?:['.-][a-z]+)*")
 

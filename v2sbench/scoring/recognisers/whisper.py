@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from v2sbench.runtime import UseError, device, sha256_file
-from v2sbench.scoring.recognisers.kinds import Wave, digest_of, version_of
+from v2sbench.scoring.recognisers.backend import Wave, digest_of, version_of
 
 
 class Whisper:

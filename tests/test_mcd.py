@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.voices import noisy, voice
+from v2sbench.scoring.metrics import UnusableError
 from v2sbench.scoring.metrics.mcd import BANDS, ORDER, RATE, WINDOW, distortion, mel_cepstra
 
 
@@ -63,7 +64,8 @@ def test_figures_of_the_public_pair(pesq_pair):
 def test_shapes_and_edges():
     wave = voice(0.5)
     assert mel_cepstra(wave).shape == (1 + (len(wave) - WINDOW) // 80, ORDER)
-    assert distortion(wave[: WINDOW - 1], wave[: WINDOW - 1]) is None
+    with pytest.raises(UnusableError, match="too-short"):
+        distortion(wave[: WINDOW - 1], wave[: WINDOW - 1])
     assert np.isfinite(distortion(wave, np.zeros_like(wave)))
     with pytest.raises(ValueError, match="equally long"):
         distortion(wave, wave[1:])
