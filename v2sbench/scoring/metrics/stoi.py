@@ -232,24 +232,27 @@ def _at_rate(reference: NDArray[np.floating], prediction: NDArray[np.floating], 
     if rate == RATE:
         return pair
     up, down = RATE // gcd(RATE, rate), rate // gcd(RATE, rate)
-    bank, reach = _filters(up, down)
-    windows = sliding_window_view(np.pad(pair, ((0, 0), (reach, reach + down))), bank.shape[1], axis=1)[:, ::down]
-    phases = [np.einsum("wnt,t->wn", windows, taps) for taps in bank]
+    reach, filters = _filters(up, down)
+    windows = sliding_window_view(np.pad(pair, ((0, 0), (reach, reach + down))), 2 * reach + down, axis=1)[:, ::down]
+    phases = [np.einsum("wnt,t->wn", windows[..., start : start + len(taps)], taps) for start, taps in filters]
     return np.stack(phases, axis=-1).reshape(2, -1)[:, : -(-pair.shape[1] * up // down)]
 
 
 @lru_cache(maxsize=8)
-def _filters(up: int, down: int) -> tuple[Wave, int]:
-    """(up, n) filters that make `up` samples of every `down`, and how many samples before those they look at.
-
-    Each is a part of one sinc with 60 dB of rejection under a Kaiser window.
+def _filters(up: int, down: int) -> tuple[int, list[tuple[int, Wave]]]:
+    """How many samples before a window of `down` are looked at; and for each of the `up` that are made of it, where a
+    filter starts, and its taps: parts of one sinc with 60 dB of rejection under a Kaiser window.
     """
     rejection = 60.0
     stop = 1 / (2 * max(up, down))
     half = int(np.ceil((rejection - 8) / (28.714 * stop / 10)))
     time = np.arange(-half, half + 1)
-    taps = np.sinc(2 * stop * time) * np.kaiser(2 * half + 1, 0.1102 * (rejection - 8.7))
-    taps *= up / taps.sum()
+    sinc = np.sinc(2 * stop * time) * np.kaiser(2 * half + 1, 0.1102 * (rejection - 8.7))
+    sinc = sinc / sinc.sum() * up
     reach = half // up + 1
-    place = half + down * np.arange(up)[:, None] - up * np.arange(-reach, reach + down)
-    return np.where(abs(place - half) <= half, taps.take(place, mode="clip"), 0.0), reach
+    filters = []
+    for phase in range(up):
+        place = half + down * phase - up * np.arange(-reach, reach + down)
+        inside = np.flatnonzero((place >= 0) & (place < len(sinc)))
+        filters.append((int(inside[0]), sinc[place[inside]]))
+    return reach, filters
