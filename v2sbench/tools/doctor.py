@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from v2sbench.audio import FPS, RATE
 from v2sbench.clips.store import Clips
-from v2sbench.corpora import Corpus, Scan
+from v2sbench.corpora import Corpus, Scan, folder_of
 from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.own_splits import read_own_split
 from v2sbench.runtime import UseError, parallel, progress, rng
@@ -82,11 +82,14 @@ def examine(
     if depth != "names" and scan.clips:
         media, faults = _media(item, scan, root, depth, roi, jobs)
         found += faults
+    again = f"run: v2sbench prepare {item.name}"
+    again += "" if root == folder_of(item, None) else f" --root {root}"
+    again += "" if clips == Path("clips", item.name) else f" --out {clips}"
     if (clips / "index.tsv").exists():
-        prepared, faults = _prepared(item, scan, clips, whole=depth == "deep")
+        prepared, faults = _prepared(scan, clips, again, whole=depth == "deep")
         found += faults
     else:
-        found.append(Finding(weight=0, kind="prepared", text=f"not prepared yet; run: v2sbench prepare {item.name}"))
+        found.append(Finding(weight=0, kind="prepared", text=f"not prepared yet; {again}"))
     ids = [clip.id for clip in scan.clips]
     return Checkup(
         corpus=item.name,
@@ -224,9 +227,8 @@ def _media(
 # ---------------------------------------------------------------- prepared clips
 
 
-def _prepared(item: Corpus, scan: Scan, folder: Path, *, whole: bool) -> tuple[dict[str, Any], list[Finding]]:
-    """UseError for a folder whose index or lists are damaged."""
-    again = f"run: v2sbench prepare {item.name}"
+def _prepared(scan: Scan, folder: Path, again: str, *, whole: bool) -> tuple[dict[str, Any], list[Finding]]:
+    """UseError for a folder whose index or lists are damaged. again: the command that prepares it, in words."""
     clips = Clips(folder)
     left_out = quarantined(folder)
     ids, made = {clip.id for clip in scan.clips}, list(clips.ids)
