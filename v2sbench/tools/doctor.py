@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from v2sbench.audio import FPS, RATE
 from v2sbench.clips.store import Clips
-from v2sbench.corpora import Corpus, Scan, folder_of
+from v2sbench.corpora import Corpus, Coverage, Scan, folder_of
 from v2sbench.corpora.folder import name_below
 from v2sbench.corpora.own_splits import read_own_split
 from v2sbench.runtime import UseError, parallel, progress, rng
@@ -113,7 +113,7 @@ def examine(
     )
 
 
-def _cover(cover: Any) -> str:
+def _cover(cover: Coverage) -> str:
     parts = [f"{part} {_of(have, full if cover.exact else None)}" for part, (have, full) in cover.parts.items()]
     return ", ".join(parts) + (f" ({cover.label})" if cover.label else "")
 
@@ -187,11 +187,8 @@ def _media(
         told = dict(zip(told, tried, strict=True))
     elif roi in ("auto", "precomputed"):
         marked = [clip for clip in scan.clips if clip.landmarks is not None and not told[clip.id].reason]
-        for clip, bad in zip(
-            marked, parallel(look_at_landmarks, marked, jobs=jobs, desc="look at landmarks"), strict=True
-        ):
-            if bad is not None:
-                told[clip.id] = bad
+        read = parallel(look_at_landmarks, marked, jobs=jobs, desc="look at landmarks" if marked else None)
+        told |= {clip.id: bad for clip, bad in zip(marked, read, strict=True) if bad is not None}
     infos = [found.info for found in looks.values() if found.info]
     late = {clip.id: looks[clip.media].offset or 0.0 for clip in scan.clips}
     here = f"{root}{os.sep}"

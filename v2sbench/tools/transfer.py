@@ -75,17 +75,26 @@ def download(
             _receive(url, part, size, advance)
             return
         except (requests.exceptions.InvalidURL, requests.exceptions.TooManyRedirects) as error:
-            raise UseError(f"cannot fetch {url}: {error}") from error
+            raise UseError(f"cannot fetch {url}: {_reason(error)}") from error
         except (_RetryError, requests.RequestException, urllib3.exceptions.HTTPError) as error:
             fruitless = 0 if _have(part) > best else fruitless + 1
             best = max(best, _have(part))
-            reason = " ".join(str(error).split())
+            reason = _reason(error)
             if fruitless == TRIES:
                 raise UseError(f"{reason} ({TRIES} times in a row)") from error
             wait = error.wait if isinstance(error, _RetryError) else None
             pause = min(PAUSE * 2**fruitless if wait is None else wait, LONGEST_PAUSE)
             say(f"{url}: {reason}; asking again in {pause:.0f} s")
             time.sleep(pause)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause of a failed connection, in one line."""
+    while True:
+        inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+        if not isinstance(inner, BaseException):
+            return " ".join(str(error).split()) or type(error).__name__
+        error = inner
 
 
 def _have(part: Path) -> int:
