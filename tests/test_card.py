@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from v2sbench.nets import card_chain, card_from_json, list_cards, load_card, load_params
 from v2sbench.nets.cards import Params
 from v2sbench.runtime import UseError, build, merge, read_yaml
-from v2sbench.runtime.systems import model_of
 
 PROFILE: dict[str, Any] = {
     "profile": "test", "seed": 1, "threads": 1, "corpora": {}, "splits": {}, "pretrain_split": "p", "models": ["mel-s"],
@@ -131,13 +130,22 @@ def test_digest_follows_what_changes_the_weights() -> None:
     assert card.digest != load_card("a2a-mel-s", profile(**{"mel-s": {"train": {"lr": 1e-3}}})).digest
 
 
-def test_model_names() -> None:
-    assert [model_of(name) for name in ("a2a-wave", "v2a-mel-m-face-tuned", "v2a-wave-speaker-scratch")] == [
-        "wave", "mel-m", "wave",
-    ]  # fmt: skip
-    assert card_chain("v2a-mel-s-speaker-frozen") == [
-        "v2a-mel-s-speaker-frozen", "v2a-mel-s-speaker-tuned", "v2a-mel-s-speaker-scratch", "a2a-mel-s",
-    ]  # fmt: skip
+def test_an_override_is_for_the_cards_of_exactly_its_model(tmp_path: Path) -> None:
+    for name, base in (("a2a-mel-s", None), ("v2a-mel-s-wide-speaker-scratch", "a2a-mel-s")):
+        content = f"base: {base}\nsource: video\n" if base else Path("models/a2a-mel-s.yaml").read_text()
+        (tmp_path / f"{name}.yaml").write_text(content)
+    params = profile(**{"mel-s": {"train": {"steps": 5}}, "mel-s-wide": {"train": {"batch": 3}}})
+    narrow, wide = (load_card(name, params, tmp_path) for name in list_cards(tmp_path))
+    assert (narrow.train.steps, wide.train.steps) == (5, 200_000)
+    assert (narrow.train.batch, wide.train.batch) == (16, 3)
+    with pytest.raises(UseError, match="unknown override 'mel-s-wide'"):
+        load_card("a2a-mel-s", params)  # no such card among this project's
+
+
+def test_a_card_depends_on_its_bases() -> None:
+    inits = ("frozen", "tuned", "scratch")
+    chain = [f"v2a-mel-s-speaker-{init}" for init in inits]
+    assert card_chain(chain[0]) == [*chain, "a2a-mel-s"]
 
 
 def test_a_circle_of_bases_is_refused(tmp_path: Path) -> None:

@@ -13,20 +13,20 @@ from xml.etree import ElementTree
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fake_scores import scores
 from tests.small_report import BITING, SCRATCH, TUNED, small_report
 from v2sbench import cli
-from v2sbench.audio import write_wav
+from v2sbench.audio import RATE, write_wav
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
-from v2sbench.report import charts, write_report
+from v2sbench.report import charts, write_plots, write_report
 from v2sbench.report.breakdown import SLOTS, slots, speakers
 from v2sbench.report.listening import TILES, pick
-from v2sbench.report.plots import write_plots
-from v2sbench.results.measured import Measured
+from v2sbench.report.spectrograms import MEL, log_mel, mel_sheet
+from v2sbench.results import Measured
 from v2sbench.runtime import UseError
 
 # ---------------------------------------------------------------- scores taken apart
@@ -82,57 +82,47 @@ def test_slots_leave_out_what_is_no_grid_sentence_and_what_nobody_heard() -> Non
 
 # ---------------------------------------------------------------- charts
 
-
-@given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6))
-def test_ticks_are_round_few_and_inside(low: float, spread: float) -> None:
-    high = low + spread
-    found = charts.ticks(low, high)
-    if high > low and spread > 1e-9 * abs(low):
-        slack = 1e-6 * (abs(low) + spread)
-        assert all(low - slack <= tick <= high + slack for tick in found)
-        assert 1 <= len(found) <= 6
-        assert found == sorted(set(found))
-
-
-def test_ticks_of_nothing() -> None:
-    assert charts.ticks(0, 1) == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    assert charts.ticks(3, 3) == [3]
-
-
 NUMBERS = st.lists(st.floats(-50, 150), max_size=30)
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-@given(st.dictionaries(st.text(max_size=9).filter(lambda text: text.isprintable()), NUMBERS, max_size=4))
+def parsed(drawn: str) -> ElementTree.Element:
+    """The chart as XML, with the namespaces that an HTML parser knows by itself."""
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+    return ElementTree.fromstring(str(drawn).replace("<svg ", f"<svg {spaces}", 1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.dictionaries(st.text(max_size=9).filter(str.isprintable), NUMBERS, max_size=4))
 def test_densities_are_well_formed_whatever_the_names_and_numbers(rows: dict[str, list[float]]) -> None:
     drawn = charts.densities(rows, "a & b")
     if not any(rows.values()):
         assert drawn == ""
         return
-    root = ElementTree.fromstring(str(drawn))
+    root = parsed(drawn)
     assert root.get("aria-label") == "a & b"
-    names = [node.text or "" for node in root.iter("text") if node.get("class") == "name"]
-    assert names == list(rows)
-    assert sum(node.get("class") == "median" for node in root.iter("line")) == sum(bool(row) for row in rows.values())
+    assert {name for name in rows if name.strip()} <= {node.text for node in root.iter(f"{SVG}text")}
+    said = {node.text for node in root.iter(f"{SVG}title")}
+    assert len(said) == sum(bool(scores) for scores in rows.values())
 
 
-def test_a_forest_has_its_interval_on_the_right_side_of_zero() -> None:
+def test_charts_take_their_colours_from_the_page_and_have_ids_of_their_own() -> None:
     row = charts.Interval(label="a - b", value=0.2, low=0.1, high=0.3, outcome="better")
-    root = ElementTree.fromstring(str(charts.forest([row], "t")))
-    lines = {node.get("class"): node for node in root.iter("line") if node.get("class") in ("zero", "range")}
-    zero, low, high = (
-        float(lines[name].get(key, "")) for name, key in (("zero", "x1"), ("range", "x1"), ("range", "x2"))
-    )
-    assert zero < low < high
-    assert "+0.2 [+0.1, +0.3], better" in str(charts.forest([row], "t"))
+    one, other = charts.forest([row], "one"), charts.forest([row], "other")
+    assert one == charts.forest([row], "one")
+    assert "+0.2 [+0.1, +0.3], better" in one
+    assert not re.search(r"#[0-9a-f]{6}\b|<style", one)
+    css = (Path(charts.__file__).parent / "page.css").read_text()
+    assert {name for name in re.findall(r"var\(--(\w+)\)", one) if f"--{name}:" not in css} == set()
+    ids = [{node.get("id") for node in parsed(drawn).iter() if node.get("id")} for drawn in (one, other)]
+    assert ids[0]
+    assert not ids[0] & ids[1]
     assert charts.forest([], "t") == ""
 
 
-def test_curves_need_two_points_and_fall_where_the_loss_falls() -> None:
+def test_curves_need_two_points() -> None:
     drawn = charts.curves({"a": [(0, 1.0), (10, 0.5)], "b": [(0, 1.0)]}, "t")
-    (line,) = ElementTree.fromstring(str(drawn)).iter("polyline")
-    (x0, y0), (x1, y1) = (map(float, point.split(",")) for point in line.get("points", "").split())
-    assert x1 > x0
-    assert y1 > y0  # units go down
+    assert [node.text for node in parsed(drawn).iter(f"{SVG}title")] == ["a: from 1 to 0.5"]
     assert charts.curves({"b": [(0, 1.0)]}, "t") == ""
 
 
@@ -196,7 +186,7 @@ def test_the_page_is_whole_and_loads_nothing(project: Path) -> None:
     assert all(address.startswith("#") for address in page.addresses)
     assert {address[1:] for address in page.addresses} <= set(page.ids)
     assert len(page.ids) == len(set(page.ids))
-    assert not re.search(r"url\(|@import|https?://(?!www\.w3\.org)", text)
+    assert not re.search(r"url\((?!#)|@import|https?://(?!www\.w3\.org)", text)
     for said in (TUNED, "ground-truth", "v2sbench-1", "Best by ESTOI", "does not give"):
         assert said in text
     data = exhibits_of(text)
@@ -244,6 +234,17 @@ def test_numbers_alone_need_no_audio_and_no_clips(project: Path) -> None:
     page = Page(write_report("toy", clips=0).read_text(encoding="utf-8"))
     assert "exhibits" not in page.ids
     assert "table" in page.ids
+
+
+def test_a_card_of_ones_own_needs_no_comments(project: Path) -> None:
+    small_report(project)
+    own = "base: v2a-mel-s-speaker-scratch\ntrain:\n  steps: 5\n  betas:\n    - 0.9\n    - 0.98\n"
+    Path("models/v2a-own-speaker-scratch.yaml").write_text(own)
+    for name in ("jsonl", "meta.json"):
+        made = Path("results/measured/toy") / f"noise.{name}"
+        (made.parent / f"v2a-own-speaker-scratch.{name}").write_text(made.read_text())
+    text = write_report("toy", clips=0).read_text(encoding="utf-8")
+    assert "<td>train.betas</td><td>[0.9, 0.98]</td><td>the card gives no source</td>" in text
 
 
 def test_wrong_use_is_one_clear_line(project: Path) -> None:
@@ -302,3 +303,32 @@ def test_plots_without_audio_are_curves_alone(project: Path) -> None:
     small_report(project)
     (project / "audio").rename(project / "elsewhere")
     assert [path.name for path in write_plots("toy").iterdir()] == ["validation"]
+
+
+def tones(folder: Path) -> None:
+    """A low and a high tone as two systems' audio of one clip."""
+    seconds = np.arange(RATE) / RATE
+    for system, hertz in (("low", 440.0), ("high", 880.0)):
+        wave = (0.3 * np.sin(2 * np.pi * hertz * seconds)).astype(np.float32)
+        write_wav(folder / "s" / system / "s1/aaaa.wav", wave)
+
+
+def test_a_sheet_of_spectrograms_shows_the_pitch_and_is_the_same_every_time(tmp_path: Path) -> None:
+    tones(tmp_path)
+    low, high = (log_mel(tmp_path / "s" / system / "s1/aaaa.wav") for system in ("low", "high"))
+    assert low.shape == (RATE // MEL.hop, MEL.bands)
+    assert low.mean(axis=0).argmax() < high.mean(axis=0).argmax()
+    sheets = [
+        mel_sheet("s", [system], ["s1/aaaa"], tmp_path / f"{place}.png", audio=tmp_path).read_bytes()
+        for place, system in enumerate(("low", "low", "high"))
+    ]
+    assert sheets[0] == sheets[1] != sheets[2]
+
+
+def test_a_sheet_without_audio_names_the_command(tmp_path: Path) -> None:
+    tones(tmp_path)
+    with pytest.raises(UseError, match="v2sbench synth noise --split s"):
+        mel_sheet("s", ["noise"], ["s1/aaaa"], tmp_path / "a.png", audio=tmp_path)
+    with pytest.raises(UseError, match="at least one"):
+        mel_sheet("s", [], ["s1/aaaa"], tmp_path / "a.png", audio=tmp_path)
+    assert not (tmp_path / "a.png").exists()

@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 import jiwer
 
 from v2sbench.corpora.grid_grammar import GRAMMAR
-from v2sbench.results.measured import Measured
+from v2sbench.results import Measured
 from v2sbench.scoring.recognisers import normalise
 
-SLOTS = tuple(name for name, _ in GRAMMAR)
-"""Word slots of a GRID sentence, in order."""
+SLOTS = tuple(name for name, _ in GRAMMAR)  # word slots of a GRID sentence, in order
 
 
 def speakers(systems: Mapping[str, Measured], metric: str, clips: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -45,8 +44,8 @@ def speakers(systems: Mapping[str, Measured], metric: str, clips: Sequence[str])
 def slots(systems: Mapping[str, Measured], clips: Sequence[str]) -> dict[str, list[float]]:
     """System -> percent of the utterances whose word in each of `SLOTS` was substituted or deleted.
 
-    Insertions belong to no slot. Systems that nobody listened to and sentences of
-    other than six words are left out.
+    Insertions belong to no slot. Systems without transcripts, and sentences of more or fewer than six words, are left
+    out.
     """
     found: dict[str, list[float]] = {}
     for name, scores in systems.items():
@@ -69,13 +68,9 @@ def slots(systems: Mapping[str, Measured], clips: Sequence[str]) -> dict[str, li
 
 
 def _errors(said: str, heard: str) -> list[int]:
-    """Places of the words of `said` that were not heard."""
+    """Places in `said` of the words that were not recognised."""
     if not heard:
         return list(range(len(said.split())))
     (chunks,) = jiwer.process_words(said, heard).alignments
-    return [
-        place
-        for chunk in chunks
-        if chunk.type in ("substitute", "delete")
-        for place in range(chunk.ref_start_idx, chunk.ref_end_idx)
-    ]
+    wrong = [chunk for chunk in chunks if chunk.type in ("substitute", "delete")]
+    return [place for chunk in wrong for place in range(chunk.ref_start_idx, chunk.ref_end_idx)]

@@ -1,31 +1,38 @@
-"""Charts of the report as SVG that takes its colours from the page: text in, nothing to load, the same bytes each time.
+"""Charts of the report as SVG that takes its colours from the page: nothing to load, the same bytes each time.
 
     densities: how the utterances of each system are spread       one row a system: histogram, quartiles, median
     forest:    differences with their intervals                   one row a comparison, against zero
     curves:    a measure over training steps                      one line a variant
 
-Every row or line has a <title>, which browsers show under the pointer and screen readers say.
+Rows and lines have a <title>, which browsers show under the pointer. matplotlib draws with stand-ins for the page's
+colours, and `_Chart.svg` puts the CSS variables in their places, so that a chart follows the reader's light or dark.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from markupsafe import Markup, escape
 
-WIDTH = 720
-"""Units across every chart; the page scales it."""
-LABEL = 230
-"""Units for the names at the left."""
-ROW = 26
-"""Units of a row."""
-AXIS = 34
-"""Units for the axis at the bottom."""
-BINS = 48
-"""Bars of a histogram."""
+from v2sbench.runtime import short_digest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH, LABEL, ROW, AXIS = 720, 230, 26, 34  # units: of a chart, of the names at its left, of a row, of the axis below
+BINS = 48  # bars of a histogram
+SERIES = 8  # colours of lines, after which they begin again
+VARIABLES = ("ink", "soft", "rule", "fill", "fine", "bad", "open", *(f"s{number}" for number in range(SERIES)))
+COLOUR = {name: f"#0000{place:02x}" for place, name in enumerate(VARIABLES, start=1)}  # stand-ins for var(--name)
+OUTCOMES = {"better": COLOUR["fine"], "worse": COLOUR["bad"], "inconclusive": COLOUR["open"]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,60 +40,83 @@ class Interval:
     """One comparison of a forest plot."""
 
     label: str
-    """Name at the left."""
     value: float
-    """Difference."""
     low: float
-    """Lower end of its interval."""
     high: float
-    """Upper end."""
-    outcome: str
-    """`better`, `worse` or `inconclusive`: the class that colours it."""
+    outcome: str  # a key of OUTCOMES
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """About `count` round numbers inside [low, high]; steps of 1, 2 or 5 times a power of ten."""
-    if not (math.isfinite(low) and math.isfinite(high)) or high <= low:
-        return [low]
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
-    first = math.ceil(low / step - 1e-9)
-    return [round(place * step, 12) for place in range(first, math.floor(high / step + 1e-9) + 1)]
+@contextlib.contextmanager
+def _style() -> Iterator[None]:
+    """Draw with the settings that matplotlib ships, whatever the reader's matplotlibrc says; SVG with stable bytes."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(
+            {"svg.hashsalt": "v2sbench", "svg.fonttype": "none", "font.sans-serif": "DejaVu Sans"}
+        )
+        yield
 
 
-class _Scale:
-    """Values to units across."""
+class _Chart:
+    """A figure with one pair of axes, measured in units of the page, and what its parts say under the pointer."""
 
-    def __init__(self, low: float, high: float) -> None:
-        spread = high - low or abs(high) or 1.0
-        self.low, self.high = low - 0.03 * spread, high + 0.03 * spread
+    def __init__(self, height: float, left: float = LABEL) -> None:
+        from matplotlib.figure import Figure
 
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return round(LABEL + share * (WIDTH - LABEL - 14), 1)
+        whole = height + AXIS
+        self.figure: Figure = Figure(figsize=(WIDTH / 72, whole / 72))  # 72 units an inch, as SVG's
+        place = (left / WIDTH, AXIS / whole, (WIDTH - left - 14) / WIDTH, (height - 4) / whole)
+        self.axes: Axes = self.figure.add_axes(place)
+        self.said: dict[str, str] = {}
+        for part in (self.figure.patch, self.axes.patch, *self.axes.spines.values()):
+            part.set_visible(False)
+        self.axes.set_axisbelow(True)
+        self.axes.tick_params(length=0, labelsize=12, colors=COLOUR["soft"])
+        self.axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        self.axes.xaxis.get_major_locator().set_params(nbins=6)
+        self.axes.grid(axis="x", color=COLOUR["rule"], linewidth=1)
+
+    def say(self, artist: Any, text: str) -> None:
+        """Show `text` when the pointer is over an artist."""
+        name = f"said{len(self.said)}"
+        artist.set_gid(name)
+        self.said[name] = text
+
+    def name_rows(self, labels: Sequence[str]) -> None:
+        """Write names at the left of the rows, the first one on top; row k is drawn from -k - 1 to -k."""
+        self.axes.set_ylim(-len(labels) - 0.1, 0)
+        self.axes.set_yticks([-row - 0.55 for row in range(len(labels))], labels, color=COLOUR["ink"])
+        for text in self.axes.get_yticklabels():
+            text.set_parse_math(False)
+
+    def svg(self, title: str) -> Markup:
+        """The chart as an element of the page: ids of its own, the page's colours, titles."""
+        drawn = io.StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph")  # the reader's fonts write the names, not ours
+            self.figure.savefig(drawn, format="svg", metadata=nothing)
+        text = re.sub(r"<style.*?</style>|<metadata.*?</metadata>", "", drawn.getvalue(), flags=re.DOTALL)
+        box = re.search(r'viewBox="[^"]*"', text)
+        assert box  # matplotlib's header has one
+        inside = text[text.index(">", box.end()) + 1 : text.rindex("</svg>")]
+        own = f"c{short_digest([title])}"
+        for gid, words in self.said.items():
+            inside = inside.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(words)}</title>')
+        inside = re.sub(r' id="(?![mp][0-9a-f]{10}")[^"]*"', "", inside)  # all but those of markers and clip paths
+        inside = re.sub(r'(\bid="|xlink:href="#|url\(#)', rf"\g<1>{own}-", inside)
+        inside = re.sub(r'style="[^"]*"', _coloured, inside)
+        return Markup(f'<svg class="chart" {box[0]} role="img" aria-label="{escape(title)}">{inside}</svg>')
 
 
-def _svg(height: float, title: str, parts: Sequence[str]) -> Markup:
-    inside = "".join(parts)
-    return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}">{inside}</svg>'
-    )
+def _coloured(style: re.Match[str]) -> str:
+    """A style attribute with the page's variables for the stand-ins."""
+    return re.sub(r"#0000(\w\w)", lambda found: f"var(--{VARIABLES[int(found[1], 16) - 1]})", style[0])
 
 
-def _axis(scale: _Scale, height: float) -> list[str]:
-    parts = []
-    for tick in ticks(scale.low, scale.high):
-        x = scale(tick)
-        parts.append(f'<line class="grid" x1="{x}" y1="0" x2="{x}" y2="{height:g}"/>')
-        parts.append(f'<text class="tick" x="{x}" y="{height + 16:g}">{tick:g}</text>')
-    return parts
-
-
-def _name(label: str, y: float) -> str:
-    return f'<text class="name" x="{LABEL - 10}" y="{y + 4:g}">{escape(label)}</text>'
-
-
+@_style()
 def densities(rows: Mapping[str, Sequence[float]], title: str) -> Markup:
     """A row a system: histogram of its utterances, a bar from the first to the third quartile, a mark at the median.
 
@@ -95,79 +125,51 @@ def densities(rows: Mapping[str, Sequence[float]], title: str) -> Markup:
     values = [value for scores in rows.values() for value in scores]
     if not values:
         return Markup("")
-    scale, height = _Scale(min(values), max(values)), ROW * len(rows) + 8
-    edges = np.linspace(min(values), max(values) or 1.0, BINS + 1) if max(values) > min(values) else None
-    parts = _axis(scale, height)
-    for place, (label, scores) in enumerate(rows.items()):
-        base = ROW * (place + 1)
-        parts.append(_name(label, base - ROW / 2 + 2))
+    chart = _Chart(ROW * len(rows) + 8)
+    edges = np.linspace(min(values), max(values), BINS + 1)
+    for row, (label, scores) in enumerate(rows.items()):
         if not len(scores):
             continue
-        low, middle, high = (float(cut) for cut in np.quantile(scores, (0.25, 0.5, 0.75)))
+        base = -row - 1.0
+        low, middle, high = np.quantile(scores, (0.25, 0.5, 0.75))
         said = f"{label}: median {middle:.3g}, half of {len(scores)} utterances in {low:.3g} to {high:.3g}"
-        shape = ""
-        if edges is not None:
+        if edges[0] < edges[-1]:
             counts = np.histogram(scores, edges)[0]
-            tall = (ROW - 6) * counts / counts.max()
-            outline = [f"M{scale(float(edges[0]))},{base}"]
-            for k, bar in enumerate(tall):
-                outline.append(f"V{base - round(float(bar), 1):g}H{scale(float(edges[k + 1]))}")
-            shape = f'<path class="density" d="{"".join(outline)}V{base}Z"/>'
-        parts.append(
-            f"<g><title>{escape(said)}</title>{shape}"
-            f'<line class="quartiles" x1="{scale(low)}" y1="{base}" x2="{scale(high)}" y2="{base}"/>'
-            f'<line class="median" x1="{scale(middle)}" y1="{base - ROW + 8}" x2="{scale(middle)}" y2="{base + 2}"/>'
-            "</g>"
-        )
-    return _svg(height + AXIS, title, parts)
+            tops = base + 0.78 * counts / counts.max()
+            chart.say(chart.axes.stairs(tops, edges, baseline=base, fill=True, color=COLOUR["fill"]), said)
+        chart.say(chart.axes.plot([low, high], [base, base], color=COLOUR["s0"], linewidth=3)[0], said)
+        chart.say(chart.axes.plot([middle] * 2, [base - 0.08, base + 0.7], color=COLOUR["ink"], linewidth=2)[0], said)
+    chart.name_rows(list(rows))
+    return chart.svg(title)
 
 
+@_style()
 def forest(rows: Sequence[Interval], title: str) -> Markup:
     """A row a comparison: its difference and interval against a line at zero. Empty markup without rows."""
     if not rows:
         return Markup("")
-    scale = _Scale(min(0.0, *(row.low for row in rows)), max(0.0, *(row.high for row in rows)))
-    height = ROW * len(rows) + 8
-    zero = scale(0.0)
-    parts = [*_axis(scale, height), f'<line class="zero" x1="{zero}" y1="0" x2="{zero}" y2="{height}"/>']
+    chart = _Chart(ROW * len(rows) + 8)
+    chart.say(chart.axes.axvline(0, color=COLOUR["ink"], linewidth=1), "no difference")
     for place, row in enumerate(rows):
-        y = ROW * place + ROW / 2 + 2
+        y, colour = -place - 0.55, OUTCOMES[row.outcome]
         said = f"{row.label}: {row.value:+.3g} [{row.low:+.3g}, {row.high:+.3g}], {row.outcome}"
-        parts.append(_name(row.label, y))
-        parts.append(
-            f'<g class="{escape(row.outcome)}"><title>{escape(said)}</title>'
-            f'<line class="range" x1="{scale(row.low)}" y1="{y:g}" x2="{scale(row.high)}" y2="{y:g}"/>'
-            f'<circle class="point" cx="{scale(row.value)}" cy="{y:g}" r="5"/></g>'
-        )
-    return _svg(height + AXIS, title, parts)
+        chart.say(chart.axes.plot([row.low, row.high], [y, y], color=colour, linewidth=2)[0], said)
+        chart.say(chart.axes.plot([row.value], [y], "o", color=colour, markersize=9)[0], said)
+    chart.name_rows([row.label for row in rows])
+    return chart.svg(title)
 
 
+@_style()
 def curves(lines: Mapping[str, Sequence[tuple[float, float]]], title: str) -> Markup:
-    """One line a variant of (step, value), labelled at its end; empty markup without a line of two points."""
+    """One line a variant of (step, value), in the page's colours; empty markup without a line of two points."""
     drawn = {label: points for label, points in lines.items() if len(points) > 1}
     if not drawn:
         return Markup("")
-    xs = [x for points in drawn.values() for x, _ in points]
-    ys = [y for points in drawn.values() for _, y in points]
-    across, height, left = (min(xs), max(xs)), 240.0, 52.0
-    low, high = min(ys), max(ys)
-    spread = (high - low) or 1.0
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        share = (x - across[0]) / ((across[1] - across[0]) or 1.0)
-        return round(left + share * (WIDTH - left - 12), 1), round(12 + (high - y) / spread * (height - 24), 1)
-
-    parts = []
-    for tick in ticks(low, high):
-        y = place(across[0], tick)[1]
-        parts.append(f'<line class="grid" x1="{left}" y1="{y}" x2="{WIDTH - 12}" y2="{y}"/>')
-        parts.append(f'<text class="name" x="{left - 6}" y="{y + 4}">{tick:g}</text>')
-    for tick in ticks(*across):
-        parts.append(f'<text class="tick" x="{place(tick, low)[0]}" y="{height + 16}">{tick:g}</text>')
+    chart = _Chart(240, left=52)
+    chart.axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    chart.axes.grid(axis="y", color=COLOUR["rule"], linewidth=1)
     for number, (label, points) in enumerate(drawn.items()):
-        path = " ".join(f"{x},{y}" for x, y in (place(*point) for point in points))
-        parts.append(
-            f'<polyline class="curve series{number % 8}" points="{path}"><title>{escape(label)}: from '
-            f"{points[0][1]:.3g} to {points[-1][1]:.3g}</title></polyline>"
-        )
-    return _svg(height + AXIS, title, parts)
+        xs, ys = zip(*points, strict=True)
+        line = chart.axes.plot(xs, ys, color=COLOUR[f"s{number % SERIES}"], linewidth=2)[0]
+        chart.say(line, f"{label}: from {ys[0]:.3g} to {ys[-1]:.3g}")
+    return chart.svg(title)

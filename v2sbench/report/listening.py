@@ -3,8 +3,7 @@
     scores of the variants -> best, median and worst utterance of each -> Exhibit a clip
     Exhibit: mouth crops as one JPEG of tiles, and a Sample a system: FLAC, log-mel PNG, scores, transcript
 
-Everything is small and of one file: tiles because no codec of video is understood everywhere, FLAC because every
-browser plays it and nothing is lost.
+Tiles, because no video codec plays in every browser; FLAC, because it does and loses nothing.
 """
 
 from __future__ import annotations
@@ -23,18 +22,14 @@ from numpy.typing import NDArray
 from v2sbench.audio import RATE, encode_flac, read_wav
 from v2sbench.clips.store import Clips
 from v2sbench.report.spectrograms import SPAN, log_mel
-from v2sbench.results import wording
-from v2sbench.results.measured import Measured
-from v2sbench.results.table import Table
+from v2sbench.results import Measured, Table, wording
 from v2sbench.runtime import UseError
-from v2sbench.runtime.systems import Variant
+from v2sbench.runtime.systems import GROUND_TRUTH, Variant
 from v2sbench.scoring.folders import locate
 from v2sbench.scoring.metrics import METRICS
 
-TILES = 10
-"""Crops side by side in the JPEG of tiles."""
-QUALITY = 70
-"""Of that JPEG, in percent."""
+TILES = 10  # crops side by side in the JPEG of tiles
+QUALITY = 70  # of that JPEG, in percent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +37,7 @@ class Pick:
     """A clip to listen to, and why."""
 
     clip: str
-    """Its id."""
-    why: tuple[str, ...]
-    """`best of v2a-..., v2a-...`, one a place in the ranking."""
+    why: tuple[str, ...]  # `best of v2a-..., v2a-...`, one a place in the ranking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +45,10 @@ class Sample:
     """One system's rendering of one clip."""
 
     system: str
-    """Which."""
-    audio: str
-    """FLAC as a data URI."""
-    mel: str
-    """Log-mel spectrogram as a PNG data URI, low bands at the bottom."""
+    audio: str  # FLAC as a data URI
+    mel: str  # log-mel spectrogram as a PNG data URI, low bands at the bottom
     seconds: float
-    """Length."""
-    line: Mapping[str, object]
-    """Its stored scores; empty when it was not scored."""
+    line: Mapping[str, object]  # its stored scores; empty when it was not scored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +56,10 @@ class Exhibit:
     """One clip of the listening page."""
 
     pick: Pick
-    """Which and why."""
-    text: str
-    """What is said, empty when unknown."""
-    frames: int
-    """Video frames, 25 a second; 0 without a picture."""
-    tiles: str
-    """Mouth crops, TILES in a row, as a JPEG data URI; empty without a picture."""
-    samples: tuple[Sample, ...]
-    """A system each, those that have audio of this clip."""
+    text: str  # the sentence, empty when unknown
+    frames: int  # video frames, 25 a second; 0 without a picture
+    tiles: str  # mouth crops, TILES in a row, as a JPEG data URI; empty without a picture
+    samples: tuple[Sample, ...]  # of the systems that have audio of this clip
 
 
 def pick(systems: Mapping[str, Measured], metric: str, clips: Sequence[str], count: int) -> list[Pick]:
@@ -86,8 +69,8 @@ def pick(systems: Mapping[str, Measured], metric: str, clips: Sequence[str], cou
     """
     chosen = {name: scores for name, scores in systems.items() if Variant.of(name)} or dict(systems)
     spread = {name: scores.utterances(metric, clips) for name, scores in chosen.items()}
-    ranked = sorted((name for name in spread if spread[name]),
-                    key=lambda name: (-float(np.mean(list(spread[name].values()))), name))  # fmt: skip
+    means = {name: float(np.mean(list(found.values()))) for name, found in spread.items() if found}
+    ranked = sorted(means, key=lambda name: (-means[name], name))
     reasons: dict[str, dict[str, list[str]]] = {}
     for name in ranked:
         order = sorted(spread[name], key=lambda clip: (-spread[name][clip], clip))
@@ -117,15 +100,8 @@ def exhibit(chosen: Pick, clips: Clips | None, folders: Mapping[str, Path], syst
     for name, path in files.items():
         wave, _ = read_wav(path, RATE)
         line = systems[name].lines.get(clip, {}) if name in systems else {}
-        samples.append(
-            Sample(
-                system=name,
-                audio=_uri("audio/flac", encode_flac(wave)),
-                mel=_uri("image/png", _picture(log_mel(path))),
-                seconds=len(wave) / RATE,
-                line=line,
-            )
-        )
+        sound, picture = _uri("audio/flac", encode_flac(wave)), _uri("image/png", _picture(log_mel(path)))
+        samples.append(Sample(system=name, audio=sound, mel=picture, seconds=len(wave) / RATE, line=line))
     crops = clips.roi(clip) if clips is not None and clip in clips and clips.entry(clip).video else None
     texts = (str(sample.line["text"]) for sample in samples if sample.line.get("text"))
     return Exhibit(
@@ -154,7 +130,7 @@ def _tiles(crops: NDArray[np.uint8]) -> bytes:
 
 
 def _picture(mel: NDArray[np.float32]) -> bytes:
-    """(M, bands) log10 magnitudes -> PNG (bands, M), the colours over `pictures.SPAN`."""
+    """(M, bands) log10 magnitudes -> PNG (bands, M), the colours over SPAN."""
     share = np.clip((mel.T[::-1] - SPAN[0]) / (SPAN[1] - SPAN[0]), 0, 1)
     colours = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_MAGMA)
     done, data = cv2.imencode(".png", colours, [cv2.IMWRITE_PNG_COMPRESSION, 9])
@@ -167,25 +143,30 @@ def _picture(mel: NDArray[np.float32]) -> bytes:
 
 def as_json(table: Table, exhibits: Sequence[Exhibit]) -> Markup:
     """The exhibits as JSON that cannot end the element it stands in; the ground truth before all other systems."""
-    order = sorted((row.system for row in table.measured), key=lambda name: name != "ground-truth")
+    order = sorted((row.system for row in table.measured), key=lambda name: name != GROUND_TRUTH)
     there = {sample.system for item in exhibits for sample in item.samples}
     content = {
         "tiles": TILES,
         "systems": [name for name in order if name in there],
-        "clips": [
-            {
-                "id": item.pick.clip, "why": item.pick.why, "text": item.text, "frames": item.frames,
-                "tiles": item.tiles, "samples": {sample.system: _shown(table, sample) for sample in item.samples},
-            }
-            for item in exhibits
-        ],
-    }  # fmt: skip
+        "clips": [_as_json(table, item) for item in exhibits],
+    }
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
+def _as_json(table: Table, item: Exhibit) -> dict[str, object]:
+    return {
+        "id": item.pick.clip,
+        "why": item.pick.why,
+        "text": item.text,
+        "frames": item.frames,
+        "tiles": item.tiles,
+        "samples": {sample.system: _shown(table, sample) for sample in item.samples},
+    }
+
+
 def _shown(table: Table, sample: Sample) -> dict[str, object]:
-    """A system's player and what stands under it."""
+    """A system's player, and the text under it."""
     line, scores = sample.line, []
     for metric in table.metrics:
         value = line.get(metric)
@@ -195,6 +176,10 @@ def _shown(table: Table, sample: Sample) -> dict[str, object]:
             scores.append(f"{wording.label(metric)} {wording.number(metric, float(value))}")
     status = line.get("status", "not scored")
     return {
-        "audio": sample.audio, "mel": sample.mel, "seconds": round(sample.seconds, 3), "scores": ", ".join(scores),
-        "heard": line.get("hyp"), "status": "" if status == "ok" else status,
-    }  # fmt: skip
+        "audio": sample.audio,
+        "mel": sample.mel,
+        "seconds": round(sample.seconds, 3),
+        "scores": ", ".join(scores),
+        "heard": line.get("hyp"),
+        "status": "" if status == "ok" else status,
+    }

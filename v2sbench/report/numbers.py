@@ -3,53 +3,36 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from v2sbench.nets import weights_path
 from v2sbench.report import charts
 from v2sbench.report.breakdown import slots, speakers
-from v2sbench.results import layout, wording
-from v2sbench.results.measured import MEASURED, Measured
-from v2sbench.results.table import Results, Row, Table, table
+from v2sbench.results import Measured, Table, layout, wording
+from v2sbench.results.table import Row
 from v2sbench.runtime.systems import Variant
 from v2sbench.scoring.metrics import METRICS
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
 """The first of these that was measured says which system, and which clips, are best and worst."""
 LOGGED = ("validation_l1", "l1", "power")
-"""Columns of a training log that are drawn: of every family the validation, and what it trains on."""
+"""Columns of a training log that are drawn: the validation, and what each family trains on."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scored:
-    """What page and plots of a split are made from."""
-
-    table: Table
-    """Its table."""
-    systems: Mapping[str, Measured]
-    """Every scored system by name."""
-    clips: Sequence[str]
-    """The clips that all are asked for."""
-    ranking: str
-    """The metric of RANKING that was measured, empty for none."""
-
-
-def read(split: str, measured: Path = MEASURED) -> Scored:
-    """The scores of a split, tabulated and compared: seconds of work, so once for page and plots."""
-    results = Results(split=split, measured=measured)
-    made, systems = table(results), results.systems
-    ranking = next((name for name in RANKING if any(scores.has(name) for scores in systems.values())), "")
-    return Scored(table=made, systems=systems, clips=results.clips, ranking=ranking)
+def ranking(table: Table) -> str:
+    """The metric of RANKING that was measured; empty for none."""
+    systems = table.results.systems.values()
+    return next((name for name in RANKING if any(scores.has(name) for scores in systems)), "")
 
 
 def lead(table: Table) -> list[str]:
     """What a stranger should know after ten seconds, a sentence each."""
     variants = [row for row in table.measured if row.group in ("variant", "system")]
-    sentences = [f"{len(variants)} systems turn silent video of a speaker into speech; each is scored against what was "
-                 "really said."]  # fmt: skip
+    sentences = [
+        f"{len(variants)} systems turn silent video of a speaker into speech; each is scored against what was really "
+        "said."
+    ]
     metric = next((name for name in RANKING if any(name in row.cells for row in variants)), None)
     if metric is not None:
         best = max((row for row in variants if metric in row.cells), key=lambda row: row.cells[metric].value)
@@ -86,11 +69,8 @@ def grid(table: Table) -> dict[str, Any]:
             cells = []
             for key, text in zip(keys, layout.cells(table, row), strict=True):
                 cell = row.cells.get(key)
-                cells.append({
-                    "key": key, "text": text.number, "interval": text.interval,
-                    "order": text.number if cell is None else cell.value,
-                    "metric": key in table.metrics, "best": text.best,
-                })  # fmt: skip
+                order = text.number if cell is None else cell.value
+                cells.append({**asdict(text), "key": key, "order": order, "metric": key in table.metrics})
             lines.append({"cells": cells, "secondary": row.grade == "secondary"})
         groups.append({"title": title, "rows": lines})
     return {"header": list(zip(keys, layout.header(table), strict=True)), "groups": groups}
@@ -100,47 +80,51 @@ def forests(table: Table) -> list[dict[str, Any]]:
     """Forest plots: an axis of comparison, a chart a metric."""
     found = []
     for axis, title in wording.TITLES.items():
-        pairs = [pair for pair in table.pairs if pair.axis == axis and pair.comparison and pair.outcome]
         plots = []
         for metric in table.metrics:
-            rows = [
-                charts.Interval(
-                    label=f"{pair.left.model} {getattr(pair.left, _other(axis))}: {getattr(pair.left, axis)} - "
-                    f"{getattr(pair.right, axis)}",
-                    value=pair.comparison.difference, low=pair.comparison.low, high=pair.comparison.high,
-                    outcome=pair.outcome,
-                )
-                for pair in pairs
-                if pair.metric == metric and pair.comparison and pair.outcome
-            ]  # fmt: skip
+            rows = _intervals(table, axis, metric)
             if rows:
-                plots.append({"metric": wording.label(metric), "better": _better(metric),
-                              "chart": charts.forest(rows, f"{title} {wording.label(metric)}")})  # fmt: skip
+                chart = charts.forest(rows, f"{title} {wording.label(metric)}")
+                plots.append({"metric": wording.label(metric), "better": _better(metric), "chart": chart})
         if plots:
             found.append({"title": title, "plots": plots})
     return found
 
 
-def _other(axis: str) -> str:
-    return "identity" if axis == "init" else "init"
+def _intervals(table: Table, axis: str, metric: str) -> list[charts.Interval]:
+    """The decided comparisons of one axis in one metric."""
+    other = "identity" if axis == "init" else "init"
+    found = []
+    for pair in table.pairs:
+        if pair.axis != axis or pair.metric != metric or not pair.comparison or not pair.outcome:
+            continue
+        left, right, comparison = pair.left, pair.right, pair.comparison
+        label = f"{left.model} {getattr(left, other)}: {getattr(left, axis)} - {getattr(right, axis)}"
+        found.append(
+            charts.Interval(
+                label=label,
+                value=comparison.difference,
+                low=comparison.low,
+                high=comparison.high,
+                outcome=pair.outcome,
+            )
+        )
+    return found
 
 
 def _better(metric: str) -> str:
     return "right is better" if wording.higher_is_better(metric) else "left is better"
 
 
-def _measured(table: Table) -> list[Row]:
-    return [row for row in table.measured if row.group != "floor"]
-
-
-def densities(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[dict[str, Any]]:
-    """A chart of the utterances a metric."""
+def densities(table: Table) -> list[dict[str, Any]]:
+    """A chart a metric, of all utterances."""
+    systems, clips = table.results.systems, table.results.clips
     found = []
     for metric in table.metrics:
         if metric not in METRICS:
             continue
         rows = {
-            row.system: list(systems[row.system].utterances(metric, ids).values())
+            row.system: list(systems[row.system].utterances(metric, clips).values())
             for row in table.measured
             if systems[row.system].has(metric)
         }
@@ -150,11 +134,17 @@ def densities(table: Table, systems: Mapping[str, Measured], ids: Sequence[str])
     return found
 
 
-def speaker_tables(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[dict[str, Any]]:
+def _but_floors(table: Table) -> dict[str, Measured]:
+    return {row.system: table.results.systems[row.system] for row in table.measured if row.group != "floor"}
+
+
+def speaker_tables(table: Table) -> list[dict[str, Any]]:
     """A table a metric: systems by speakers."""
     found = []
-    for metric in [name for name in ("estoi", "wer") if name in table.metrics]:
-        values = speakers({row.system: systems[row.system] for row in _measured(table)}, metric, ids)
+    for metric in ("estoi", "wer"):
+        if metric not in table.metrics:
+            continue
+        values = speakers(_but_floors(table), metric, table.results.clips)
         names = list(dict.fromkeys(who for line in values.values() for who in line))
         if names:
             rows = [(name, [_heat(metric, line.get(who)) for who in names]) for name, line in values.items()]
@@ -162,9 +152,9 @@ def speaker_tables(table: Table, systems: Mapping[str, Measured], ids: Sequence[
     return found
 
 
-def slot_table(table: Table, systems: Mapping[str, Measured], ids: Sequence[str]) -> list[tuple[str, list[Any]]]:
+def slot_table(table: Table) -> list[tuple[str, list[Any]]]:
     """System -> errors in each word slot."""
-    found = slots({row.system: systems[row.system] for row in _measured(table)}, ids)
+    found = slots(_but_floors(table), table.results.clips)
     return [(name, [_heat("wer", value) for value in line]) for name, line in found.items()]
 
 
@@ -180,8 +170,9 @@ def logs(table: Table) -> dict[tuple[str, str], dict[str, list[tuple[float, floa
     """(model, column of LOGGED) -> variant -> (step, value) of the training logs that lie beside the weights."""
     found: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
     for row in table.measured:
+        variant = Variant.of(row.system)
         path = weights_path(row.system, table.split).with_suffix(".tsv")
-        if not (variant := Variant.of(row.system)) or not path.is_file():
+        if not variant or not path.is_file():
             continue
         for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
             for column in LOGGED:

@@ -2,8 +2,6 @@
 
 results/plots/SPLIT/validation/VARIANT.csv   step, validation_l1
 results/plots/SPLIT/mels.png                 three utterances: the truth, and the best variants
-
-Both are functions of what the report is made from.
 """
 
 from __future__ import annotations
@@ -11,45 +9,53 @@ from __future__ import annotations
 from pathlib import Path
 
 from v2sbench.report.listening import audio_of, pick
-from v2sbench.report.numbers import Scored, logs, read
+from v2sbench.report.numbers import logs, ranking
 from v2sbench.report.spectrograms import mel_sheet
-from v2sbench.results.table import Table
-from v2sbench.runtime import atomic
+from v2sbench.results import Table
+from v2sbench.results import table as make_table
+from v2sbench.runtime import atomic, write_csv
+from v2sbench.runtime.systems import GROUND_TRUTH
 
 PLOTS = Path("results/plots")
-CLIPS, SYSTEMS = 3, 5
-"""Rows and columns of the picture of spectrograms, at most."""
+CLIPS, SYSTEMS = 3, 5  # rows and columns of the picture of spectrograms, at most
 
 
-def write_plots(split: str, out: Path = PLOTS, *, scored: Scored | None = None, audio: Path = Path("audio")) -> Path:
-    """Write the files of a scored split and return their folder; the picture is left out where there is no audio.
+def write_plots(split: str | Table, out: Path = PLOTS, *, audio: Path = Path("audio")) -> Path:
+    """Write the files of a scored split, or of its table if that is made already; return their folder.
 
-    scored: the split's scores, where they were read.
+    The picture is left out where there is no audio.
     """
-    scored = scored or read(split)
-    table, systems, metric = scored.table, scored.systems, scored.ranking
-    folder = out / split
+    table = make_table(split) if isinstance(split, str) else split
+    folder = out / table.split
     with atomic(folder) as draft:
         (draft / "validation").mkdir(parents=True)
         for (_, column), lines in logs(table).items():
             if column != "validation_l1":
                 continue
             for variant, points in lines.items():
-                rows = [f"step,{column}", *(f"{step:g},{value:g}" for step, value in points)]
-                (draft / "validation" / f"{variant}.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        shown = _shown(table, metric)
-        there = {name: audio / split / name for name in shown if (audio / split / name).is_dir()}
-        clips = [item.clip for item in pick(systems, metric, scored.clips, CLIPS)] if metric else []
-        clips = [clip for clip in clips if set(audio_of(there, clip)) == set(there)]
-        if there and clips:
-            texts = {clip: str(next(iter(systems.values())).lines[clip].get("text") or "") for clip in clips}
-            mel_sheet(split, [*there], clips, draft / "mels.png", audio=audio, texts=texts)
+                rows = [("step", column), *((f"{step:g}", f"{value:g}") for step, value in points)]
+                write_csv(draft / "validation" / f"{variant}.csv", rows)
+        _picture(table, draft / "mels.png", audio)
     return folder
+
+
+def _picture(table: Table, out: Path, audio: Path) -> None:
+    metric = ranking(table)
+    if not metric:
+        return
+    systems, root = table.results.systems, audio / table.split
+    there = {name: root / name for name in _shown(table, metric) if (root / name).is_dir()}
+    chosen = [item.clip for item in pick(systems, metric, table.results.clips, CLIPS)]
+    clips = [clip for clip in chosen if set(audio_of(there, clip)) == set(there)]
+    if there and clips:
+        first = next(iter(systems.values()))
+        texts = {clip: str(first.lines[clip].get("text") or "") for clip in clips}
+        mel_sheet(table.split, [*there], clips, out, audio=audio, texts=texts)
 
 
 def _shown(table: Table, metric: str) -> list[str]:
     """The truth, then the best variants by a metric; users' systems where there is no variant."""
     rows = [row for row in table.measured if row.group in ("variant", "system") and metric in row.cells]
     ranked = sorted(rows, key=lambda row: (row.group != "variant", -row.cells[metric].value, row.system))
-    truth = [row.system for row in table.measured if row.system == "ground-truth"]
+    truth = [row.system for row in table.measured if row.system == GROUND_TRUTH]
     return [*truth, *(row.system for row in ranked)][:SYSTEMS]

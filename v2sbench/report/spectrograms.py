@@ -1,8 +1,6 @@
-"""Mel pictures of truth and prediction side by side: how a split's systems sound, for the eye.
+"""Log-mel spectrograms of several systems side by side, on one scale of colours: a dark patch is quiet in all of them.
 
-    mel_sheet(split, systems, clips, out) -> out (PNG): one row a clip, one column a system
-
-Every picture has one scale, so that a dark patch is a quiet patch in all of them.
+A sheet has one row a clip and one column a system.
 """
 
 from __future__ import annotations
@@ -12,19 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from v2sbench.audio import RATE, read_wav
 from v2sbench.nets.cards import MelArch
-from v2sbench.nets.mel import LogMel
 from v2sbench.runtime import UseError, atomic
 
-AUDIO = Path("audio")
-TRUTH = "ground-truth"
 MEL = MelArch(n_fft=2048, window=1200, hop=300, bands=80, low=80.0, high=7600.0, floor=1e-5)
-"""The pictures' mel: the suite's usual one, whatever a system was trained on."""
+"""The mel of the pictures: the suite's usual one, whatever a system was trained on."""
 SPAN = (-4.0, 1.0)
-"""Log10 magnitudes that the colours run over: 100 dB, from below a quiet room to above loud speech."""
+"""Log10 magnitudes from the darkest to the brightest colour: 100 dB, from below a quiet room to above loud speech."""
 
 
 def mel_sheet(
@@ -33,13 +27,13 @@ def mel_sheet(
     clips: Sequence[str],
     out: Path,
     *,
-    audio: Path = AUDIO,
+    audio: Path = Path("audio"),
     texts: dict[str, str] | None = None,
 ) -> Path:
     """Write a PNG with the log-mels of `clips` (rows) by `systems` (columns); the same audio gives the same bytes.
 
     systems: names of folders under audio/<split>, the ground truth usually first. texts: clip -> sentence for the row
-    labels. UseError when nothing is asked for or some clip of some system has no audio.
+    labels. UseError without a system or a clip, and when a clip of a system has no audio.
     """
     if not systems or not clips:
         raise UseError("a picture needs at least one system and one clip")
@@ -54,10 +48,9 @@ def mel_sheet(
         for column, system in enumerate(systems):
             axis, mel = axes[row, column], mels[row][column]
             seconds = mel.shape[0] * MEL.hop / RATE
-            axis.imshow(
-                mel.T, origin="lower", aspect="auto", vmin=SPAN[0], vmax=SPAN[1], extent=(0.0, seconds, 0, MEL.bands),
-                cmap="magma", interpolation="nearest",
-            )  # fmt: skip
+            extent = (0.0, seconds, 0, MEL.bands)
+            shades = {"vmin": SPAN[0], "vmax": SPAN[1], "cmap": "magma", "interpolation": "nearest"}
+            axis.imshow(mel.T, origin="lower", aspect="auto", extent=extent, **shades)
             axis.tick_params(labelsize=6)
             if row == 0:
                 axis.set_title(system, fontsize=8)
@@ -70,22 +63,15 @@ def mel_sheet(
     return out
 
 
-def pick(split: str, system: str, count: int, *, audio: Path = AUDIO) -> list[str]:
-    """`count` clips of a system, spread evenly over its sorted list; UseError when it has no audio."""
-    folder = audio / split / system
-    found = sorted(str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("*.wav"))
-    if not found:
-        raise UseError(f"no audio under {folder}; run: v2sbench synth {system} --split {split}")
-    chosen = np.unique(np.linspace(0, len(found) - 1, min(count, len(found))).round().astype(int))
-    return [found[index] for index in chosen]
-
-
-@torch.inference_mode()
 def log_mel(path: Path) -> npt.NDArray[np.float32]:
     """(M, bands) log10 mel magnitudes of a WAV, at RATE."""
+    import torch
+
+    from v2sbench.nets.mel import LogMel
+
     wave, _ = read_wav(path, RATE)
-    padded = torch.nn.functional.pad(torch.from_numpy(wave), (0, max(0, MEL.n_fft - len(wave))))
-    mel: npt.NDArray[np.float32] = LogMel(MEL)(padded[None])[0].numpy()
+    padded = np.pad(wave, (0, max(0, MEL.n_fft - len(wave))))
+    mel: npt.NDArray[np.float32] = LogMel(MEL)(torch.from_numpy(padded)[None])[0].numpy()
     return mel
 
 
