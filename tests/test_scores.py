@@ -84,10 +84,10 @@ def test_one_run_at_a_time_has_the_journal(tmp_path):
 @pytest.mark.parametrize(
     ("values", "names"),
     [
-        ({"stoi": 74.3}, "stoi of clip b is 74.3, which no STOI"),
+        ({"stoi": 74.3}, "stoi of clip b must be a number from -1 to 1, not 74.3"),
         ({"pesq_wb": float("nan")}, "pesq_wb of clip b"),
         ({"pesq_wb": "2.1"}, "pesq_wb of clip b"),
-        ({"wer": 12.5}, "wer of clip b"),
+        ({"wer": 12.5}, "wer of clip b must be edit counts"),
         ({"wer": {"sub": -1, "del": 0, "ins": 0, "words": 6}}, "wer of clip b"),
     ],
 )

@@ -8,7 +8,7 @@ further line, and any change of meaning is a new name.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -25,19 +25,14 @@ LENGTHS: dict[str, Callable[[int, int], int]] = {
 }
 """Length policy -> samples of both waves, from those of reference and prediction; zeros fill a shorter wave."""
 
-PREEMPHASIS = 0.97
-"""Coefficient of the pre-emphasis of VCA-GAN's features."""
-PEAK = 0.9
-"""Full scale before it."""
-
 
 def _peak_preemphasis(wave: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(T,) -> (T,): peak .9, then each sample less .97 of the one before it, then held to full scale."""
+    """(T,) -> (T,) of VCA-GAN's features: peak .9, each sample less .97 of the one before it, then clipped."""
     peak = float(np.abs(wave).max(initial=0.0))
     if not peak:
         return wave
-    scaled = wave * np.float32(PEAK / peak)
-    scaled[1:] = scaled[1:] - np.float32(PREEMPHASIS) * scaled[:-1]
+    scaled = wave * np.float32(0.9 / peak)
+    scaled[1:] = scaled[1:] - np.float32(0.97) * scaled[:-1]
     return np.asarray(np.clip(scaled, -1, 1))
 
 
@@ -77,12 +72,12 @@ class Protocol:
     Every other metric is a mean over utterances in both."""
     prepare: str = "none"
     """Key of PREPARATIONS: what is done to a wave before the recogniser hears it."""
-    normalisers: Mapping[Literal["grid", "open"], str]
-    """Normaliser of GRID sentences and of other text, both keys of asr.NORMALISERS."""
+    normalisers: Mapping[Literal["grid", "open"], str] = field(
+        default_factory=lambda: {"grid": "grid-strict-v1", "open": "plain-v1"}
+    )
+    """Normaliser of GRID sentences and of other text, both keys of NORMALISERS. assumed, of every protocol but ours:
+    their programs compare lower-cased words, which is what these make of GRID's."""
 
-
-_NORMALISERS: Mapping[Literal["grid", "open"], str] = {"grid": "grid-strict-v1", "open": "plain-v1"}
-# assumed, of every protocol but ours: their programs compare lower-cased words, which is what these make of GRID's.
 
 DEFAULT = "v2sbench-1"
 """Protocol where none is named."""
@@ -100,7 +95,6 @@ PROTOCOLS: dict[str, Protocol] = {
             words="text",
             per_words="reference",
             aggregation="pooled",
-            normalisers=_NORMALISERS,
         ),
         # Mira et al. 2020. A single word that is heard as a single word makes a rate of 0 or 100 %, so on LRW, where a
         # classifier of 500 words listens, the WER is 1 - word accuracy, as there.
@@ -115,7 +109,6 @@ PROTOCOLS: dict[str, Protocol] = {
             words="text",
             per_words="hypothesis",
             aggregation="utterances",
-            normalisers=_NORMALISERS,
         ),
         # SVTS 2022, the second program of the same authors. Each of its PESQs drops its own failures.
         Protocol(
@@ -129,7 +122,6 @@ PROTOCOLS: dict[str, Protocol] = {
             words="heard",
             per_words="hypothesis",
             aggregation="utterances",
-            normalisers=_NORMALISERS,
         ),
         # VCA-GAN 2021. Its averaging over flipped pictures at test time belongs to the model, not to the protocol.
         # assumed: a reference that is shorter than the prediction is padded with zeros, as its loader pads clips.
@@ -145,7 +137,6 @@ PROTOCOLS: dict[str, Protocol] = {
             per_words="reference",
             aggregation="utterances",
             prepare="peak-preemphasis",
-            normalisers=_NORMALISERS,
         ),
         # Lip2Wav 2020. assumed: all about its WER, whose recogniser is unspecified and whose program is not public.
         Protocol(
@@ -158,7 +149,6 @@ PROTOCOLS: dict[str, Protocol] = {
             words="text",
             per_words="reference",
             aggregation="pooled",
-            normalisers=_NORMALISERS,
         ),
     )
 }

@@ -32,20 +32,20 @@ def read_scores(path: Path) -> list[Line]:
     lines = list(iter_scores(path))
     for line in lines:
         for name in METRICS.keys() & line.keys():
-            if not _possible(METRICS[name], line[name]):
-                item = METRICS[name]
-                raise UseError(
-                    f"{path}: {name} of clip {line['clip']} is {line[name]}, which no {item.column} can be "
-                    f"({item.low:g} to {item.high:g}); score again"
-                )
+            if line[name] is not None and (fault := _fault(METRICS[name], line[name])):
+                raise UseError(f"{path}: {name} of clip {line['clip']} {fault}, not {line[name]!r}; score again")
     return lines
 
 
-def _possible(item: Metric, value: object) -> bool:
-    """Whether a stored value can be the metric's: a number within its range, or counts of edits."""
-    if item.per:
-        return isinstance(value, dict) and all(isinstance(count, int) and count >= 0 for count in value.values())
-    return isinstance(value, int | float) and item.low - ROUNDING <= value <= item.high + ROUNDING
+def _fault(item: Metric, value: object) -> str:
+    """Why a stored value cannot be the metric's; empty where it can."""
+    if not item.per:
+        fits = isinstance(value, int | float) and item.low - ROUNDING <= value <= item.high + ROUNDING
+        return "" if fits else f"must be a number from {item.low:g} to {item.high:g}"
+    keys = ("sub", "del", "ins", item.per)
+    counts = [value.get(key) for key in keys] if isinstance(value, dict) else [None]
+    fits = all(isinstance(count, int | float) and count >= 0 for count in counts)
+    return "" if fits else f"must be edit counts ({', '.join(sorted(keys))})"
 
 
 def iter_scores(path: Path) -> Iterator[Line]:

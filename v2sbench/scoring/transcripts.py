@@ -25,7 +25,7 @@ class Transcripts:
     """A file of transcripts; without a path they last as long as this object."""
 
     def __init__(self, path: Path | None, recogniser: str, *, readonly: bool = False) -> None:
-        """recogniser: whose transcripts these are, down to what is done to a wave before. readonly: make no file."""
+        """recogniser: its id, and what is done to a wave before it hears it. readonly: make no file."""
         self._path, self._recogniser = path, recogniser
         with self._trouble():
             if readonly and (path is None or not path.is_file()):
@@ -41,7 +41,7 @@ class Transcripts:
                 self._base.execute(_TABLE)
 
     def get(self, audio: str) -> str | None:
-        """What was heard in the audio of that hash; None when nobody has listened."""
+        """What was heard in the audio of that digest; None when nobody has listened."""
         with self._trouble():
             rows = self._base.execute(
                 "SELECT text FROM transcripts WHERE audio = ? AND recogniser = ?", (audio, self._recogniser)
@@ -50,7 +50,7 @@ class Transcripts:
         return found[0] if found else None
 
     def put(self, heard: Mapping[str, str]) -> None:
-        """Keep what was heard, by the hashes of the audio."""
+        """Keep what was heard, by the digests of the audio."""
         if heard:
             with self._trouble(), self._base:
                 self._base.executemany(

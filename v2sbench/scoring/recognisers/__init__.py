@@ -69,7 +69,7 @@ def recogniser(spec: str) -> Recogniser:
 
 
 def recognisers() -> dict[str, Backend]:
-    """Those of this package and of others that are installed; UseError for one that cannot be loaded."""
+    """Every installed recogniser, this package's first; UseError for one that cannot be loaded."""
     found = dict(RECOGNISERS)
     for point in metadata.entry_points(group=GROUP):
         try:
@@ -83,8 +83,5 @@ def recognisers() -> dict[str, Backend]:
 
 
 def with_words(spec: str, texts: Iterable[str]) -> str:
-    """`words-grammar` with the words of the texts to choose from; any other recogniser as it is.
-
-    UseError where a text is not one word, or there is none.
-    """
+    """`words-grammar` held to the words of the texts, any other recogniser unchanged; UseError as `words_of`."""
     return f"words-grammar:{','.join(words_of(texts))}" if spec == "words-grammar" else spec

@@ -1,4 +1,4 @@
-"""What a recogniser is, and what the recognisers share."""
+"""The interface of a recogniser, and what the recognisers share."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from v2sbench.runtime import UseError
 RATE = 16_000
 """Hz of every wave given to a recogniser."""
 SHORTEST = 0.1
-"""Seconds under which no word fits."""
+"""Seconds; no word fits into fewer."""
 Wave = NDArray[np.float32]
 
 
 class Recogniser(Protocol):
-    """What turns waves into texts. The same wave gives the same text, whatever was heard before it and beside it."""
+    """Turns waves into texts. The same wave gives the same text, whatever was heard before it and beside it."""
 
     id: str
     """Name, version, weights, and a hash of the options."""
     grammar: Literal["grid", "words"] | None
-    """Closed grammar that it knows: GRID's sentences, or one word of a list; None for open text."""
+    """The closed grammar that it is held to: GRID's sentences, or one word of a list; None for open text."""
     batch: int
-    """Waves it likes to have at a time; 1: it is cheap and single-threaded, so it runs in the worker processes."""
+    """Waves that it takes at a time; with 1 it is cheap and single-threaded, and runs in the worker processes."""
 
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """Texts of (T,) float32 waves at RATE in [-1, 1], as the recogniser writes them."""
@@ -40,11 +40,10 @@ class Backend:
     """One line of RECOGNISERS; a package of its own offers one under the entry point group `v2sbench.recognisers`."""
 
     name: str
-    """What stands before the colon."""
     description: str
     """One line for people."""
     make: Callable[[str], Recogniser]
-    """The recogniser for what stands after the colon; UseError when something is missing."""
+    """Makes the recogniser from the option, the text behind `name:`; UseError when something is missing."""
 
 
 def version_of(package: str, extra: str) -> str:

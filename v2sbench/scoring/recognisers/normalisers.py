@@ -1,4 +1,4 @@
-"""Normalisers: versioned, so that two word error rates were made of the same words."""
+"""Normalisers make two texts comparable; they have versions, so that two word error rates count the same words."""
 
 from __future__ import annotations
 

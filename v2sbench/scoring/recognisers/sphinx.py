@@ -4,7 +4,7 @@
     words-grammar             one word of the texts that are scored (LRW: 500)
     words-grammar:FILE        one word of a file's
 
-Held to a grammar it cannot hear what is not in it: good to compare systems of one corpus, not a judge for papers.
+Held to a grammar, it cannot hear anything else: good to compare systems of one corpus, not a judge for papers.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _WORD = re.compile(r"[a-z]+(?:['.-][a-z]+)*")
 
 def grid_jsgf() -> str:
     """GRID's grammar in JSGF. Letters carry a dot, which is how the dictionary tells the letter a from the article."""
-    slots = ["(" + " | ".join(f"{word}." if len(word) == 1 else word for word in words.values()) + ")"
-             for _, words in GRAMMAR]  # fmt: skip
-    return f"#JSGF V1.0;\ngrammar grid;\npublic <sentence> = {' '.join(slots)};\n"
+    slots = [" | ".join(f"{word}." if len(word) == 1 else word for word in words.values()) for _, words in GRAMMAR]
+    sentence = " ".join(f"({slot})" for slot in slots)
+    return f"#JSGF V1.0;\ngrammar grid;\npublic <sentence> = {sentence};\n"
 
 
 def words_jsgf(words: Sequence[str]) -> str:
@@ -124,7 +124,7 @@ def _lines(path: Path) -> list[str]:
 
 
 def words_of(texts: Iterable[str]) -> tuple[str, ...]:
-    """The different words that the texts are, sorted; UseError where one is not a single word, or there is none."""
+    """The different words among texts of one word each, sorted; UseError for another text, or without texts."""
     words = {text.strip().lower() for text in texts}
     if not words:
         raise UseError("words-grammar needs texts, one word each: give --texts, or words-grammar:FILE")

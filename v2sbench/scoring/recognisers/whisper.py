@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
@@ -15,14 +16,14 @@ from v2sbench.scoring.recognisers.backend import Wave, digest_of, version_of
 class Whisper:
     """openai-whisper without its sampling fallback: greedy at temperature 0, English, no time stamps, 32-bit floats.
 
-    Greedy, since the beam search of 20250625 fails on a batch: it repeats the tokens for each beam and the audio not.
+    Greedy, since the beam search of 20250625 fails on a batch: it repeats the tokens for each beam, but not the audio.
     """
 
     grammar: Literal["grid", "words"] | None = None
     batch = 8
-    OPTIONS: dict[str, Any] = {  # noqa: RUF012 - never written
-        "language": "en", "temperature": 0.0, "beam_size": None, "without_timestamps": True, "fp16": False,
-    }  # fmt: skip
+    OPTIONS = MappingProxyType(
+        {"language": "en", "temperature": 0.0, "beam_size": None, "without_timestamps": True, "fp16": False}
+    )
 
     def __init__(self, option: str) -> None:
         """option: an official name, or a .pt file with an optional @SHA-256 (its first 8 digits or more)."""
@@ -32,8 +33,10 @@ class Whisper:
         names = whisper.available_models()
         path, _, wanted = option.partition("@")
         if not option:
-            raise UseError(f"recogniser whisper needs a model, e.g. whisper:tiny.en or whisper:/path/to/tiny.en.pt "
-                           f"(names: {', '.join(names)})")  # fmt: skip
+            raise UseError(
+                f"recogniser whisper needs a model, e.g. whisper:tiny.en or whisper:/path/to/tiny.en.pt "
+                f"(names: {', '.join(names)})"
+            )
         source, weights = (option, option) if option in names else (path, _weights(path, wanted, names))
         try:
             self._model = whisper.load_model(source, device=str(device()))
@@ -45,7 +48,7 @@ class Whisper:
         except (RuntimeError, KeyError, TypeError, EOFError) as error:
             raise UseError(f"{source} is not an openai-whisper checkpoint: {error}") from None
         self._model.eval()
-        self.id = f"whisper-{found}/{weights}/{digest_of([self.OPTIONS, self.batch])}"
+        self.id = f"whisper-{found}/{weights}/{digest_of([dict(self.OPTIONS), self.batch])}"
 
     def transcribe(self, waves: Sequence[Wave]) -> list[str]:
         """All waves, `batch` windows of 30 s at a time; a longer wave is read window by window."""
@@ -53,8 +56,11 @@ class Whisper:
         from whisper.audio import N_SAMPLES, log_mel_spectrogram, pad_or_trim
 
         model, bands = self._model, self._model.dims.n_mels
-        windows = [(number, wave[start : start + N_SAMPLES]) for number, wave in enumerate(waves)
-                   for start in range(0, max(1, len(wave)), N_SAMPLES)]  # fmt: skip
+        windows = [
+            (number, wave[start : start + N_SAMPLES])
+            for number, wave in enumerate(waves)
+            for start in range(0, max(1, len(wave)), N_SAMPLES)
+        ]
         texts: list[list[str]] = [[] for _ in waves]
         for first in range(0, len(windows), self.batch):
             part = windows[first : first + self.batch]
