@@ -65,13 +65,6 @@ def test_a_scale_equals_the_same_layers_in_a_row() -> None:
     assert features[-1].shape == (2, 1, 2)  # 500 / 4^4, rounded up
 
 
-def test_weight_norm_scales_each_output_channel() -> None:
-    conv = small().scales[0].layers[1]
-    gain = conv.parametrizations.weight.original0
-    assert gain.shape == (conv.out_channels, 1, 1)
-    assert torch.allclose(conv.weight.norm(dim=(1, 2)), gain.flatten(), rtol=1e-4)
-
-
 def test_scales_are_averaged_by_two_leaving_the_padding_out() -> None:
     judge, wave = small(3), torch.rand(2, 4001) - 0.5
     pool = nn.AvgPool1d(4, 2, 1, count_include_pad=False)
@@ -107,17 +100,6 @@ def test_feature_loss_compares_all_maps_but_the_scores() -> None:
     assert feature_loss(real, fake) == (4.0 + 2.0) / 4
 
 
-def test_feature_loss_leaves_the_real_side_fixed() -> None:
-    real, fake = scores(0.0), scores(0.0)
-    for features in (*real[0], *fake[0]):
-        features.requires_grad_()
-    (feature_loss(real, fake) + sum(((f + 1) * 0).sum() for f in fake[0])).backward()
-    assert all(features.grad is None for features in real[0])
-    loss = feature_loss(real, [[features + 1 for features in fake[0]]])
-    (gradient,) = torch.autograd.grad(loss, fake[0][0])
-    assert bool((gradient > 0).all())
-
-
 def test_gradient_reaches_the_wave_and_every_parameter() -> None:
     judge, wave = small(), (torch.rand(2, 2000) - 0.5).requires_grad_()
     found = judge(wave)
@@ -125,20 +107,6 @@ def test_gradient_reaches_the_wave_and_every_parameter() -> None:
     assert wave.grad is not None
     assert bool((wave.grad != 0).any(dim=1).all())
     assert all(parameter.grad is not None and bool(parameter.grad.any()) for parameter in judge.parameters())
-
-
-def test_it_learns_to_tell_tones_from_noise() -> None:
-    judge = small()
-    optimiser = torch.optim.Adam(judge.parameters(), 3e-3)
-    tone = 0.3 * torch.sin(torch.arange(2000) * 0.1)[None] * torch.tensor([[1.0], [0.7]])
-    losses = []
-    for _ in range(60):
-        loss = discriminator_loss(judge(tone), judge(torch.randn(2, 2000) * 0.2))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        losses.append(float(loss.detach()))
-    assert losses[-1] < 0.2 < losses[0]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -151,20 +119,19 @@ def test_a_term_that_is_no_number_stops_at_once(value: float) -> None:
     assert "\n" not in text
 
 
-def test_lasting_silence_stops_with_step_and_remedy() -> None:
+@pytest.mark.parametrize(
+    ("terms", "level", "said"),
+    [
+        ({"power": 1.0}, Alarm.SILENT / 2, r"output has been silent .* at step 199; lower loss\.adversarial"),
+        ({"discriminator": Alarm.WON / 2}, 1.0, r"discriminator has been below .* at step 199; lower adversary\.lr"),
+    ],
+)
+def test_a_lasting_collapse_stops_with_step_and_remedy(terms: dict[str, float], level: float, said: str) -> None:
     alarm = Alarm("a2a-wave")
     for step in range(Alarm.PATIENCE - 1):
-        alarm.watch(step, {"power": 1.0}, level=Alarm.SILENT / 2)
-    with pytest.raises(UseError, match=r"a2a-wave: the output has been silent .* at step 199; lower loss\.adversarial"):
-        alarm.watch(Alarm.PATIENCE - 1, {"power": 1.0}, level=Alarm.SILENT / 2)
-
-
-def test_a_discriminator_that_has_won_stops_with_step_and_remedy() -> None:
-    alarm = Alarm("a2a-wave")
-    for step in range(Alarm.PATIENCE - 1):
-        alarm.watch(step, {"discriminator": Alarm.WON / 2}, level=1.0)
-    with pytest.raises(UseError, match=r"discriminator has been below .* at step 199; lower adversary\.lr or raise"):
-        alarm.watch(Alarm.PATIENCE - 1, {"discriminator": Alarm.WON / 2}, level=1.0)
+        alarm.watch(step, terms, level)
+    with pytest.raises(UseError, match=said):
+        alarm.watch(Alarm.PATIENCE - 1, terms, level)
 
 
 @pytest.mark.parametrize(
@@ -177,9 +144,3 @@ def test_one_good_step_resets_both(terms: dict[str, float], level: float | None)
             alarm.watch(step, {"discriminator": 0.0}, level=0.0)
         alarm.watch(Alarm.PATIENCE, terms, level)
     assert (alarm.silent, alarm.won) == (0, 0)
-
-
-def test_steps_before_the_adversary_starts_raise_no_alarm() -> None:
-    alarm = Alarm("a2a-wave")
-    for step in range(3 * Alarm.PATIENCE):
-        alarm.watch(step, {"power": 0.0, "gradient_norm": 0.0}, level=0.5)

@@ -166,7 +166,7 @@ def test_weights_of_another_card(project, tmp_path, capsys):
     assert "not a safetensors file" in fails(capsys, f"{line} {tmp_path / 'junk.safetensors'}")
     assert not (project / "audio").exists()
     film = project / "data" / "grid" / "s1" / "bbaf2n.mpg"
-    assert "which hears" in fails(capsys, f"speak {film} --model {hears} --out {tmp_path / 'said.wav'}")
+    assert "which reads audio" in fails(capsys, f"speak {film} --model {hears} --out {tmp_path / 'said.wav'}")
 
 
 @pytest.mark.parametrize(("stem", "reason"), [("lwbz9s", "no-face"), ("sgib8n", "empty"), ("pbio7a", "no-face")])

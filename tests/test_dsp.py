@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from v2sbench.audio import RATE, SAMPLES_PER_FRAME
@@ -34,14 +34,6 @@ def test_repeat_index_puts_every_mel_frame_on_its_picture(frames: int, hop: int)
         assert index[-1] == frames - 1
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(2, 30))
-def test_log_mel_has_the_lawful_length(frames: int) -> None:
-    mel = LogMel(MEL)(torch.zeros(2, SAMPLES_PER_FRAME * frames))
-    assert mel.shape == (2, mel_frames(frames, MEL.hop), MEL.bands)
-    assert torch.all(mel == math.log10(MEL.floor))
-
-
 def test_a_tone_peaks_in_its_band() -> None:
     time = torch.arange(RATE) / RATE
     bank = LogMel(MEL)
@@ -49,14 +41,6 @@ def test_a_tone_peaks_in_its_band() -> None:
         mel = bank(0.5 * torch.sin(2 * math.pi * hertz * time)[None])[0].mean(dim=0)
         centre = bank.weights[:, int(mel.argmax())].argmax() * RATE / MEL.n_fft
         assert abs(float(centre) - hertz) < 0.06 * hertz + 20.0
-
-
-def test_ten_times_the_amplitude_is_one_more() -> None:
-    wave = torch.sin(torch.arange(24_000) * 0.2)[None] * 0.05
-    bank = LogMel(MEL)
-    loud, quiet = bank(10 * wave), bank(wave)
-    heard = quiet > math.log10(MEL.floor) + 0.5
-    assert torch.allclose((loud - quiet)[heard], torch.ones(()), atol=1e-3)
 
 
 def test_griffin_lim_brings_the_mel_back() -> None:

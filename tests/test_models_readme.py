@@ -137,14 +137,6 @@ def test_costs_are_those_of_the_network(name: str) -> None:
     assert costs[""].parameters - costs[""].trainable == frozen
 
 
-def test_full_size_costs_by_hand() -> None:
-    """The temporal module of every card: 2 layers, 512 in, 256 units a direction, 25 frames a second."""
-    costs = costs_of(load_card("v2a-mel-s-speaker-scratch", folder=ROOT / "models"))
-    gates = 2 * (2 * 3 * 256 * (512 + 256))
-    assert costs["temporal"].rate == 25 * gates
-    assert costs["temporal"].parameters == gates + 2 * 2 * 2 * 3 * 256
-
-
 def test_gpu_hours_by_hand() -> None:
     """200,000 steps of 16 clips of 3 s; a multiply-add is two operations, and a step costs three forward passes."""
     card = load_card("a2a-mel-s", folder=ROOT / "models")

@@ -17,7 +17,6 @@ from safetensors.torch import load_file, save_file
 from tests.small_wave import identity_of, output_of, small_variant, source_of
 from v2sbench.audio import SAMPLES_PER_FRAME
 from v2sbench.nets import list_cards
-from v2sbench.nets.mel import mel_frames
 from v2sbench.nets.mel_decoder import rotary, rotate
 from v2sbench.nets.model import SpeechModel, build_model, load_weights, save_weights, transfer_decoder
 from v2sbench.nets.norm import ModalityNorm
@@ -54,21 +53,6 @@ def test_modality_norm_equals_batch_norm_on_valid_frames() -> None:
     assert torch.all(ours.transpose(1, 2)[~mask] == 0)
     assert torch.allclose(norm.get_buffer("video_mean"), plain.running_mean)
     assert torch.allclose(norm.get_buffer("video_var"), plain.running_var)
-
-
-@pytest.mark.parametrize("name", ["a2a-mel-s", "a2a-wave", SCRATCH, "v2a-wave-face-scratch"])
-def test_statistics_of_one_modality_are_untouched_by_the_other(name: str) -> None:
-    torch.manual_seed(0)
-    model = build_model(small_variant(name))
-    other = "audio" if model.modality == "video" else "video"
-    step(model)
-    found = norms(model)
-    assert found
-    for norm in found:
-        assert torch.equal(norm.get_buffer(f"{other}_mean"), torch.zeros_like(norm.bias))
-        assert torch.equal(norm.get_buffer(f"{other}_var"), torch.ones_like(norm.bias))
-        assert not torch.equal(norm.get_buffer(f"{model.modality}_mean"), torch.zeros_like(norm.bias))
-        assert not torch.equal(norm.get_buffer(f"{model.modality}_var"), torch.ones_like(norm.bias))
 
 
 @pytest.mark.parametrize("name", [SCRATCH, "v2a-wave-speaker-scratch"])
@@ -137,34 +121,11 @@ def test_identity_reaches_the_output(name: str) -> None:
     assert not torch.allclose(one, other)
 
 
-def test_a_face_becomes_what_a_decoder_expects_of_a_voice() -> None:
-    model = build_model(small_variant("v2a-wave-face-tuned"))
-    voices = model.identity(torch.randn(5, 128)).detach()
-    assert voices.shape == (5, 256)
-    assert torch.allclose(voices.norm(dim=1), torch.ones(5))
-    assert float(voices.min()) >= 0
-
-
 def test_rotation_makes_attention_relative() -> None:
     query, key = torch.randn(8), torch.randn(8)
     turn = rotary(30, 8, query)
     turned = [rotate(x.expand(30, 8), turn) for x in (query, key)]
     assert torch.allclose(turned[0][3] @ turned[1][7], turned[0][20] @ turned[1][24], atol=1e-5)
-
-
-@settings(max_examples=15)
-@given(st.integers(1, 90), st.sampled_from(["a2a-mel-s", "a2a-wave", "v2a-wave-face-scratch", "v2a-mel-s-face-tuned"]))
-def test_law_of_lengths(frames: int, name: str) -> None:
-    """Samples = 960 x frames, mel frames = ceil(960 x frames / hop), from a single frame on."""
-    card = small_variant(name)
-    with torch.inference_mode():
-        output, mask = build_model(card).eval()(
-            source_of(card, frames, 1), identity_of(card, 1), torch.tensor([frames])
-        )
-    expected = (1, mel_frames(frames, 300), 80) if card.family == "mel" else (1, SAMPLES_PER_FRAME * frames)
-    assert output.shape == expected
-    assert mask.shape == expected[:2]
-    assert bool(mask.all())
 
 
 @settings(max_examples=10)
@@ -240,13 +201,6 @@ def test_weights_of_another_card_or_shape_are_one_clear_line(tmp_path: Path, nam
         load_weights(path, small_variant(name, arch={"temporal": {"dim": 32}}))
     with pytest.raises(UseError, match="no weights at"):
         load_weights(tmp_path / "none.safetensors")
-
-
-@pytest.mark.parametrize(("file", "asked"), [("vocoder", "a2a-wave"), ("a2a-wave", "vocoder"), (SCRATCH, "vocoder")])
-def test_a_vocoder_is_no_model_and_a_model_no_vocoder(tmp_path: Path, file: str, asked: str) -> None:
-    save_weights(build_model(small_variant(file)), tmp_path / "w.safetensors")
-    with pytest.raises(UseError, match=f"trained with card '{file}', not with '{asked}'"):
-        load_weights(tmp_path / "w.safetensors", small_variant(asked))
 
 
 def test_damaged_files_are_one_clear_line(tmp_path: Path) -> None:

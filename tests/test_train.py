@@ -28,7 +28,7 @@ from v2sbench.runtime import UseError, merge
 from v2sbench.train import train
 from v2sbench.train.batches import Batches, augment, read_ahead
 from v2sbench.train.loop import Run, run_folder
-from v2sbench.train.objectives import learning_rate, mel_loss
+from v2sbench.train.objectives import learning_rate
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
 WAVE = "v2a-wave-face-scratch"
@@ -116,13 +116,6 @@ def test_learning_rate_warms_up_and_ends_near_zero(steps: int, warmup: float) ->
     peak = rates.index(max(rates))
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
-
-
-def test_mel_loss_counts_valid_frames_only() -> None:
-    predicted, target = torch.zeros(2, 3, 4), torch.ones(2, 3, 4)
-    target[1, 2] = 1000.0
-    mask = torch.tensor([[True, True, True], [True, True, False]])
-    assert mel_loss(predicted, target, mask) == 1.0
 
 
 def test_training_learns_and_writes_weights_and_log(project: Path) -> None:

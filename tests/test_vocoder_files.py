@@ -7,14 +7,12 @@ import json
 import math
 import pickle
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from tests.public_vocoders import (
     FEATURES,
@@ -63,12 +61,6 @@ HIFIGAN_MEL = {
     "sampling_rate": (22050, 24000), "n_fft": (1024, 2048), "hop_size": (256, 300), "win_size": (1024, 1200),
     "fmin": (0, 80.0), "fmax": (8000, 7600.0),
 }  # fmt: skip
-
-
-@pytest.mark.parametrize("key", HIFIGAN_MEL)
-def test_hifigan_of_another_mel_is_refused_with_both_values(tmp_path: Path, key: str) -> None:
-    theirs, ours = HIFIGAN_MEL[key]
-    assert f"another mel: {key} {theirs} (needed {ours}); " in refusal(hifigan(tmp_path, **{key: theirs}))
 
 
 def test_every_difference_of_the_public_hifigan_is_named(tmp_path: Path) -> None:
@@ -187,53 +179,24 @@ def test_damaged_and_foreign_files_are_refused(tmp_path: Path, kind: str) -> Non
     assert "must map names to tensors" in refusal(path)
 
 
-def _drop(state: dict[str, Tensor]) -> None:
-    del state["conv_pre.bias"]
-
-
-def _grow(state: dict[str, Tensor]) -> None:
-    state["conv_pre.bias"] = torch.zeros(17)
-
-
-def _add(state: dict[str, Tensor]) -> None:
-    state["source.weight"] = torch.zeros(1)
-
-
-def _halve(state: dict[str, Tensor]) -> None:
-    del state["ups.0.weight_v"]
-
-
-def _twist(state: dict[str, Tensor]) -> None:
-    state["ups.0.weight_g"] = torch.zeros(1, 8, 1)
-
-
-def _spoil(state: dict[str, Tensor]) -> None:
-    state["conv_pre.bias"][3] = math.nan
-
-
-def _count(state: dict[str, Tensor]) -> None:
-    state["conv_pre.bias"] = torch.zeros(16, dtype=torch.int64)
-
-
 @pytest.mark.parametrize(
-    ("change", "expected"),
+    ("name", "value", "expected"),
     [
-        (_drop, "conv_pre.bias has shape none (it is missing), the config says (16,)"),
-        (_grow, "conv_pre.bias has shape (17,), the config says (16,)"),
-        (_add, "source.weight has shape (1,), the config says nothing about it"),
-        (_halve, "ups.0.weight has only one half of its weight norm"),
-        (_twist, "ups.0.weight_g has shape (1, 8, 1)"),
-        (_spoil, "conv_pre.bias holds values that are not finite numbers"),
-        (_count, "conv_pre.bias holds values that are not finite numbers"),
+        ("conv_pre.bias", None, "conv_pre.bias has shape none (it is missing), the config says (16,)"),
+        ("conv_pre.bias", torch.zeros(17), "conv_pre.bias has shape (17,), the config says (16,)"),
+        ("source.weight", torch.zeros(1), "source.weight has shape (1,), the config says nothing about it"),
+        ("ups.0.weight_v", None, "ups.0.weight has only one half of its weight norm"),
+        ("ups.0.weight_g", torch.zeros(1, 8, 1), "ups.0.weight_g has shape (1, 8, 1)"),
+        ("conv_pre.bias", torch.full((16,), math.nan), "conv_pre.bias holds values that are not finite numbers"),
+        ("conv_pre.bias", torch.zeros(16, dtype=torch.int64), "conv_pre.bias holds values that are not finite numbers"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(
-    tmp_path: Path, change: Callable[[dict[str, Tensor]], None], expected: str
+    tmp_path: Path, name: str, value: torch.Tensor | None, expected: str
 ) -> None:
     path = hifigan(tmp_path)
-    state = torch.load(path)["generator"]
-    change(state)
-    torch.save({"generator": state}, path)
+    state = {**torch.load(path)["generator"], name: value}
+    torch.save({"generator": {key: tensor for key, tensor in state.items() if tensor is not None}}, path)
     assert expected in refusal(path)
 
 

@@ -37,7 +37,6 @@ from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import UseError
 from v2sbench.synthesis import Vocoder, load_vocoder
 from v2sbench.synthesis.checkpoints import fold_weight_norm
-from v2sbench.synthesis.griffin_lim import griffin_lim
 from v2sbench.synthesis.hifigan import load_hifigan
 
 Loaded = Callable[[str], Vocoder]
@@ -154,13 +153,6 @@ def test_the_other_repositorys_hifigan_has_its_names_and_no_shift(tmp_path: Path
     assert vocoder.label.startswith("hifigan:")
 
 
-def test_griffin_lim_is_the_one_of_dsp() -> None:
-    mel = random_mel(5)
-    vocoder = load_vocoder("griffin-lim", MEL)
-    assert vocoder.label == "griffin-lim"
-    assert torch.equal(vocoder(mel, 5), griffin_lim(mel, MEL, 5))
-
-
 def test_our_own_vocoder_gets_the_mel_as_it_is(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = build_model(small_card("vocoder", arch={"wave": {"channels": [16, 8, 8, 4, 4]}})).eval()
@@ -266,29 +258,10 @@ def test_a_worker_notices_that_the_file_changed(tmp_path: Path) -> None:
         pickle.loads(parcel)
 
 
-def test_the_label_is_the_kind_and_the_digest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = wavenet(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    vocoder = load_vocoder(path.name, MEL)
-    kind, digest = vocoder.label.split(":")
-    assert kind == "parallel-wavegan"
-    assert len(digest) == 8
-    int(digest, 16)
-    assert Path(vocoder.name) == path  # a worker may stand elsewhere
-
-
 def test_a_checkpoint_of_an_old_pytorch_loads(loaded: Loaded, tmp_path: Path) -> None:
     mel = random_mel(2)
     old = load_vocoder(str(wavenet(tmp_path, zipped=False)), MEL)(mel, 2)
     assert torch.equal(old, loaded("parallel-wavegan")(mel, 2))
-
-
-def test_half_precision_weights_are_widened(loaded: Loaded, tmp_path: Path) -> None:
-    path = hifigan(tmp_path)
-    state = torch.load(path)["generator"]
-    torch.save({"generator": {name: value.half() for name, value in state.items()}}, path)
-    wave = load_vocoder(str(path), MEL)(random_mel(2), 2)
-    torch.testing.assert_close(wave, loaded("hifigan")(random_mel(2), 2), atol=1e-2, rtol=0)
 
 
 @pytest.mark.parametrize(("shape", "frames"), [((16, 80), 4), ((13, 79), 4), ((13, 80), 5), ((0, 80), 0)])

@@ -71,23 +71,6 @@ def test_law_of_lengths(name: str) -> None:
         assert bool(mask.all())
 
 
-@pytest.mark.parametrize("training", [False, True])
-@pytest.mark.parametrize("name", ["a2a-mel-s", "v2a-mel-s-speaker-scratch", "a2a-wave", "v2a-wave-face-scratch"])
-def test_padding_changes_nothing(name: str, training: bool) -> None:
-    """A clip beside a longer batch-mate comes out as it does alone; in training the two form the same statistics."""
-    torch.manual_seed(0)
-    model = build_model(small_variant(name)).train(training)
-    source, identity = source_of(model.card, 12, 1), identity_of(model.card, 1)
-    with torch.no_grad():
-        alone, _ = model(source, identity, torch.tensor([12]))
-        unit = source.shape[1] // 12
-        padded = torch.zeros(1, 20 * unit, *source.shape[2:], dtype=source.dtype)
-        padded[:, : 12 * unit] = source
-        beside, mask = model(padded, identity, torch.tensor([12]))
-    assert int(mask.sum()) == alone.shape[1]
-    assert torch.allclose(alone[0], beside[mask], atol=2e-5)
-
-
 def test_paper_sizes() -> None:
     """SVTS's unofficial re-implementation counts 27.3 M and 43.1 M parameters for the whole S and M model."""
     millions = [

@@ -64,6 +64,7 @@ class _Chart:
 
     def __init__(self, height: float, left: float = LABEL) -> None:
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
 
         whole = height + AXIS
         self.figure: Figure = Figure(figsize=(WIDTH / 72, whole / 72))  # 72 units an inch, as SVG's
@@ -75,7 +76,7 @@ class _Chart:
         self.axes.set_axisbelow(True)
         self.axes.tick_params(length=0, labelsize=12, colors=COLOUR["soft"])
         self.axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        self.axes.xaxis.get_major_locator().set_params(nbins=6)
+        self.axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         self.axes.grid(axis="x", color=COLOUR["rule"], linewidth=1)
 
     def say(self, artist: Any, text: str) -> None:

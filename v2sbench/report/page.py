@@ -47,9 +47,9 @@ def write_report(
     place = Path("splits") / table.split
     division = read_split(place) if clips or place.is_dir() else None
     exhibits: list[Exhibit] = []
-    if clips and metric and division is not None:
-        heard = _folders(audio / table.split, table, folders or {})
-        exhibits = _exhibits(division, table, metric, clips, heard)
+    if clips and division is not None:
+        places = _folders(audio / table.split, table, folders or {})
+        exhibits = _exhibits(division, table, metric, clips, places) if metric else []
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""A silent film in, speech out."""
+"""One silent film in, its speech out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from v2sbench.audio import read_wav, write_wav
+from v2sbench.audio import RATE, read_wav, write_wav
 from v2sbench.nets.batch import centre_crop
 from v2sbench.nets.model import load_weights
 from v2sbench.prepare.identity import embed, embed_picture
@@ -22,29 +22,34 @@ _LOG = logging.getLogger(__name__)
 
 @torch.inference_mode()
 def speak(
-    video: Path, weights: Path, out: Path, *, voice: Path | None = None, face: Path | None = None,
-    landmarks: Path | None = None, roi: str = "auto", vocoder: str | None = None,
-) -> Path:  # fmt: skip
-    """Silent video in, speech out: write `out` (24 kHz PCM16, 960 samples a video frame) and return it.
+    video: Path,
+    weights: Path,
+    out: Path,
+    *,
+    voice: Path | None = None,
+    face: Path | None = None,
+    landmarks: Path | None = None,
+    roi: str = "auto",
+    vocoder: str | None = None,
+) -> Path:
+    """Write the speech of a silent video to `out` (24 kHz PCM16, 960 samples a video frame) and return the path.
 
-    voice: a recording of the speaker whose voice is wanted (speaker models); face: a picture of the speaker (face
-    models); by default the mean identity of the training speakers, which the weights carry. landmarks: a file of them,
-    a row a picture of the film; otherwise the mouth is found in the picture. roi: what finds it, as for `find_mouth`.
-    vocoder: as for `synth`.
+    voice: a recording of the voice to speak with (speaker models). face: a picture of the speaker (face models). By
+    default the identity is the mean of the training speakers, which the weights carry. landmarks: a file with a row for
+    each picture of the film; without it the mouth is found in the pictures. roi: what finds the mouth: haar, mesh or
+    auto. vocoder: as for `synthesise`. UseError for weights that read no video or take their identity from elsewhere.
     """
     model = load_weights(weights)
     card = model.card
     if card.source != "video":
-        raise UseError(f"{weights} holds {card.name}, which hears; speak needs a v2a variant")
+        raise UseError(f"{weights} holds {card.name}, which reads audio; speak needs a v2a variant")
     for given, kind, option in ((voice, "speaker", "--voice"), (face, "face", "--face")):
         if given is not None and card.identity != kind:
-            raise UseError(
-                f"{card.name} takes its identity from a {card.identity} embedding and has no use for {option}"
-            )
+            raise UseError(f"{card.name} takes its identity from a {card.identity} embedding, not from {option}")
     renders = vocoder_of(card, vocoder)
     identity = model.get_buffer("voice")
     if voice is not None:
-        identity = torch.from_numpy(embed(read_wav(voice, 24_000)[0]))
+        identity = torch.from_numpy(embed(read_wav(voice, RATE)[0]))
     if face is not None:
         identity = torch.from_numpy(embed_picture(face))
     recording = decode(video, audio=False)

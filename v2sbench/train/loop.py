@@ -136,7 +136,7 @@ class Run:
                     raise SystemExit(143)
 
     def note(self, terms: Mapping[str, float]) -> None:
-        """Add a step's terms to the means, and a line to the log when one is due; without times, so that logs repeat."""
+        """Add a step's terms to the means, and a line to the log when one is due. No times, so that logs repeat."""
         for name, value in terms.items():
             self.recent.setdefault(name, []).append(value)
         recipe = self.card.train
