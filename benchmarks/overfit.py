@@ -118,8 +118,10 @@ def main() -> None:
     torch.manual_seed(fold(seed, "weights", card.source))
     model = build_model(card).to(device())
     objective = objective_of(card, model, device())
-    print(f"{card.name}: {len(whole.lengths)} clips of {options.split}, "
-          f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {options.steps} steps")  # fmt: skip
+    print(
+        f"{card.name}: {len(whole.lengths)} clips of {options.split}, "
+        f"{sum(p.numel() for p in model.parameters()) / 1e6:.2f} M parameters, {options.steps} steps"
+    )
     begun, sums = time.monotonic(), dict.fromkeys(objective.terms, 0.0)
     for step in range(options.steps):
         for name, value in objective.step(crops_of(whole, card.data.frames, step, seed), step, seed).items():

@@ -26,7 +26,6 @@ from torch import nn
 from v2sbench.audio import FPS, SAMPLES_PER_FRAME, encode_flac
 from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable
 from v2sbench.clips.store import Clips
-from v2sbench.corpora import Coverage
 from v2sbench.nets import card_from_json, load_card, load_params
 from v2sbench.nets.batch import Batch
 from v2sbench.nets.cards import Card
@@ -39,9 +38,13 @@ from v2sbench.train.batches import Batches
 from v2sbench.train.objectives import objective_of
 
 CARDS = (
-    "v2a-mel-s-speaker-scratch", "v2a-mel-m-speaker-scratch", "v2a-wave-speaker-scratch", "a2a-mel-s", "a2a-wave",
+    "v2a-mel-s-speaker-scratch",
+    "v2a-mel-m-speaker-scratch",
+    "v2a-wave-speaker-scratch",
+    "a2a-mel-s",
+    "a2a-wave",
     "vocoder",
-)  # fmt: skip
+)
 """A card of every family, source and size."""
 DEMO = Path("profiles/matrix.yaml")
 """The profile whose overrides make the demo size."""
@@ -241,15 +244,34 @@ def clips_of_noise(folder: Path, count: int = 32) -> Clips:
 def loader(clips: Clips, card: Card) -> Batches:
     """Training batches of the clips for a card, with random embeddings (written beside them)."""
     rows = tuple(
-        Row(subset="train", id=name, speaker=entry.speaker, shard=entry.shard, offset=entry.wave_offset,
-            sha256=entry.sha256, frames=entry.frames, text=entry.text)
-        for name in clips.ids for entry in [clips.entry(name)]
-    )  # fmt: skip
+        Row(
+            subset="train",
+            id=name,
+            speaker=entry.speaker,
+            shard=entry.shard,
+            offset=entry.wave_offset,
+            sha256=entry.sha256,
+            frames=entry.frames,
+            text=entry.text,
+        )
+        for name in clips.ids
+        for entry in [clips.entry(name)]
+    )
     vectors = np.random.default_rng(1).random((len(rows), DIMENSIONS[card.identity]), dtype=np.float32)
     np.save(clips.folder / f"{card.identity}.npy", vectors)
     table = SplitTable(
-        folder=clips.folder, name="speed", corpus="speed", clips=clips.folder, rows=rows,
-        coverage=Coverage(parts={"train": (len(rows), None)}), digest="", division="", listing=None, identity="seen",
-        grammar=None, wer=False,
-    )  # fmt: skip
+        folder=clips.folder,
+        name="speed",
+        corpus="speed",
+        clips=clips.folder,
+        rows=rows,
+        sizes={"train": len(rows)},
+        coverage_label="",
+        digest="",
+        division="",
+        listing=None,
+        identity="seen",
+        grammar=None,
+        wer=False,
+    )
     return Batches(table, clips, card, seed=1)

@@ -54,11 +54,19 @@ def variants(cards: list[Card]) -> str:
         seconds = card.data.frames / FPS
         hours = card.train.steps * card.train.batch * seconds / 3600
         vocoder = card.family == "vocoder"
-        rows.append([
-            f"`{card.name}`", card.family, "log-mel" if vocoder else card.source, "none" if vocoder else card.identity,
-            f"`{card.init}`" if card.init else "scratch", ", ".join(card.freeze) or "none",
-            f"{card.train.steps:,} x {card.train.batch} x {seconds:g} s", f"{hours:,.0f}", f"`{card.digest}`",
-        ])  # fmt: skip
+        rows.append(
+            [
+                f"`{card.name}`",
+                card.family,
+                "log-mel" if vocoder else card.source,
+                "none" if vocoder else card.identity,
+                f"`{card.init}`" if card.init else "scratch",
+                ", ".join(card.freeze) or "none",
+                f"{card.train.steps:,} x {card.train.batch} x {seconds:g} s",
+                f"{hours:,.0f}",
+                f"`{card.digest}`",
+            ]
+        )
     head = ("card", "family", "source", "identity", "init", "frozen", "steps x clips x length", "hours", "digest")
     return table(head, rows)
 
@@ -70,14 +78,23 @@ def networks(cards: list[Card]) -> tuple[str, str]:
         costs = costs_of(card)
         judge, judged = _discriminator(card.adversary, card.data.frames)
         known = [costs.get(name) for name in MODULES]
-        sizes.append([
-            f"`{card.name}`", *(_millions(cost.parameters if cost else 0) for cost in known),
-            _millions(costs[""].parameters), _millions(costs[""].trainable), _millions(judge),
-        ])  # fmt: skip
-        rates.append([
-            f"`{card.name}`", *(_billions(cost.rate if cost else 0) for cost in known), _billions(costs[""].rate),
-            _billions(judged),
-        ])  # fmt: skip
+        sizes.append(
+            [
+                f"`{card.name}`",
+                *(_millions(cost.parameters if cost else 0) for cost in known),
+                _millions(costs[""].parameters),
+                _millions(costs[""].trainable),
+                _millions(judge),
+            ]
+        )
+        rates.append(
+            [
+                f"`{card.name}`",
+                *(_billions(cost.rate if cost else 0) for cost in known),
+                _billions(costs[""].rate),
+                _billions(judged),
+            ]
+        )
     return (
         table(("card", *MODULES, "total", "trainable", "discriminator"), sizes, 7),
         table(("card", *MODULES, "total", "discriminator"), rates, 6),
@@ -107,8 +124,10 @@ def reasons(values: list[Value], *grades: str) -> str:
     """Every value with a reason of one of the grades."""
     rows = [
         [f"`{value.card}`", f"`{value.key}`", value.text, grade, why]
-        for value in values for grade, why in value.reasons if grade in grades
-    ]  # fmt: skip
+        for value in values
+        for grade, why in value.reasons
+        if grade in grades
+    ]
     return table(("card", "key", "value", "grade", "why"), rows)
 
 
@@ -134,8 +153,15 @@ def hours() -> str:
         for name, count in {f"a2a-{model}": 1, **dict.fromkeys(starts, splits)}.items():
             work = operations(load_card(name, params))
             total += count * work
-            rows.append([f"`{name}`", str(count), f"{work / 1e15:,.0f}", f"{work / RATE / 3600:.1f}",
-                         f"{count * work / RATE / 3600:.0f}"])  # fmt: skip
+            rows.append(
+                [
+                    f"`{name}`",
+                    str(count),
+                    f"{work / 1e15:,.0f}",
+                    f"{work / RATE / 3600:.1f}",
+                    f"{count * work / RATE / 3600:.0f}",
+                ]
+            )
     rows.append(["all", str(sum(int(row[1]) for row in rows)), "", "", f"{total / RATE / 3600:.0f}"])
     return table(("training", "how often", "operations, 10^15", "GPU hours of one", "GPU hours"), rows, 4)
 
@@ -217,11 +243,17 @@ def page() -> str:
         for name in names
     ]
     return PAGE.format(
-        variants=variants(cards), sizes=sizes, rates=rates, cards=table(("card", "what it is", "base"), chains),
-        rate=RATE / 1e12, hours=hours(), short=in_short(values),
-        assumed=reasons(values, "assumed"), sourced=reasons(values, "primary", "secondary"),
+        variants=variants(cards),
+        sizes=sizes,
+        rates=rates,
+        cards=table(("card", "what it is", "base"), chains),
+        rate=RATE / 1e12,
+        hours=hours(),
+        short=in_short(values),
+        assumed=reasons(values, "assumed"),
+        sourced=reasons(values, "primary", "secondary"),
         others=reasons(values, "unused", "neutral"),
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":
