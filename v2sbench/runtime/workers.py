@@ -147,7 +147,9 @@ def _windows(function: Callable[[T], R], items: Iterator[T], workers: int, backe
         while True:
             while len(running) < 2 and (window := list(itertools.islice(items, WINDOW * workers))):
                 with joblib.parallel_config(backend=backend, n_jobs=workers):  # dask's registers itself by this
-                    pool = joblib.Parallel(return_as="generator" if ordered else "generator_unordered")
+                    order = "generator" if ordered else "generator_unordered"
+                    # with more tasks than loky's queue holds, a thread of it ends in a traceback when they are given up
+                    pool = joblib.Parallel(return_as=order, pre_dispatch=workers)
                 running.append(pool(joblib.delayed(function)(item) for item in window))
             if not running:
                 return
