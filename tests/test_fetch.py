@@ -237,7 +237,7 @@ def test_a_full_disk_is_said(publisher: Publisher, tmp_path: Path, monkeypatch: 
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(fetching, "unpack", full)
-    with pytest.raises(UseError, match="the disk of .* is full"):
+    with pytest.raises(UseError, match=r"the disk of .* is full"):
         fetch(corpus_of(publisher), tmp_path)
 
 
