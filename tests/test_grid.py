@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.leaks import leaked
 from tests.trees import read_align, touch
 from v2sbench.corpora import Scan, corpus, scan_of, split
-from v2sbench.corpora.grid import INVENTORY, grid_corpus, scan, unseen
-from v2sbench.corpora.grid_grammar import NotGridError, fault_of, stem_of, stems, text_of
-from v2sbench.runtime import rng, short_digest
+from v2sbench.corpora.grid import INVENTORY, scan, unseen
+from v2sbench.corpora.grid_grammar import NotGridError, stem_of, stems, text_of
+from v2sbench.runtime import rng
 
 SEEN = ("grid1-seen", "grid4-seen", "grid33-seen")
 
@@ -74,15 +74,6 @@ def test_a_text_outside_the_grammar_is_refused(text: str) -> None:
         stem_of(text)
 
 
-@given(st.text(max_size=8))
-def test_any_string_is_a_stem_or_has_a_fault(name: str) -> None:
-    if fault_of(name) is None:
-        assert stem_of(text_of(name)) == name.lower()
-    else:
-        with pytest.raises(NotGridError, match="not a GRID stem"):
-            text_of(name)
-
-
 # ---------------------------------------------------------------- layouts
 
 
@@ -138,14 +129,6 @@ def test_unusable_files_are_problems_and_fatal_to_nothing(tmp_path: Path) -> Non
     assert reasons["s3.zip"] == "archive not unpacked"
 
 
-def test_an_empty_original_falls_back_on_its_transcode(tmp_path: Path) -> None:
-    touch(tmp_path, "s1/bbaf2n.mpg", data=b"")
-    touch(tmp_path, "s1/bbaf2n.mp4")
-    found = scan(tmp_path)
-    assert [clip.media.suffix for clip in found.clips] == [".mp4"]
-    assert [problem.reason for problem in found.problems] == ["empty file"]
-
-
 @pytest.mark.parametrize("inner", ["alignments", "alignments/alignments"])
 def test_shuffled_alignment_folders_are_repaired_by_stem(tmp_path: Path, inner: str) -> None:
     touch(tmp_path, "s5/bbaf2n.mpg", "s6/prwqzs.mpg", "s20/lgix9p.mpg")
@@ -182,12 +165,6 @@ def test_landmarks_beside_the_clips(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- divisions
 
 
-def test_inventory() -> None:
-    assert len(INVENTORY) == 33
-    assert sum(INVENTORY.values()) == 32_870
-    assert "s21" not in INVENTORY
-
-
 @pytest.mark.parametrize(
     ("name", "total", "parts"),
     [
@@ -216,15 +193,11 @@ def test_seen_totals_are_exact_and_parts_are_near(
     ],
 )
 def test_exact_parts(full: list[str], name: str, parts: dict[str, int]) -> None:
-    assert Counter(split(name).assign(full).values()) == parts == split(name).expected
+    assigned = split(name).assign(full)
+    assert Counter(assigned.values()) == parts == split(name).expected
     assert split(name).coverage(full).label == ""
-
-
-def test_overlap_has_the_same_number_of_every_speaker(full: list[str]) -> None:
-    tested = Counter(
-        clip.split("/")[0] for clip, part in split("grid33-overlap").assign(full).items() if part == "test"
-    )
-    assert tested == dict.fromkeys(INVENTORY, 255)
+    tested = Counter(clip.split("/")[0] for clip, part in assigned.items() if part == "test")
+    assert name != "grid33-overlap" or tested == dict.fromkeys(INVENTORY, 255)
 
 
 def test_overlap_keeps_its_share_on_a_partial_copy(full: list[str]) -> None:
@@ -251,14 +224,7 @@ def test_seen_splits_never_leak_into_each_other(data: st.DataObject) -> None:
     assert not leaked(split("grid33-overlap").assign(ids), divisions[2])
 
 
-def test_other_divisions_do_leak(full: list[str]) -> None:
-    assert not leaked(split("grid33-overlap").assign(full), split("grid33-seen").assign(full))
-    assert leaked(split("grid33-seen").assign(full), split("grid33-overlap").assign(full))
-    assert leaked(split("grid33-unseen").assign(full), split("grid1-seen").assign(full))
-
-
 def test_the_s24_switch(full: list[str]) -> None:
-    assert split("grid33-unseen").assign(["s24/bbaf2n"]) == {"s24/bbaf2n": "train"}
     moved = unseen(s24="val")
     assert moved.assign(["s24/bbaf2n"]) == {"s24/bbaf2n": "val"}
     assert moved.coverage(full).parts == {"train": (14_888, 14_888), "val": (8_000, 8_000), "test": (9_982, 9_982)}
@@ -272,15 +238,6 @@ def test_divisions_are_frozen() -> None:
     )
     assert split("grid1-seen").digest(ids) == "c6dd1f13dee08b42"
     assert split("grid33-overlap").digest(ids[:1000]) == "e148b1cd6853c4b0"
-
-
-def test_ids() -> None:
-    is_id = corpus("grid").is_id
-    assert is_id("s1/bbaf2n")
-    assert not any(map(is_id, ["s21/bbaf2n", "s1/bbaf0n", "s1/BBAF2N", "bbaf2n", "s1/bbaf2n.mpg", "s35/bbaf2n"]))
-    free = grid_corpus("other", title="Other", licence="own", splits=())
-    assert free.is_id("s77/bbaf2n")
-    assert not free.is_id("77/bbaf2n")
 
 
 # ---------------------------------------------------------------- real clips
@@ -306,9 +263,3 @@ def test_real_word_times_agree_with_the_stem(real: Scan) -> None:
         words = read_align(clip.align)
         assert " ".join(word for word, _, _ in words) == clip.text
         assert words[-1][2] <= 3.0
-
-
-@pytest.mark.real
-def test_real_speakers_share_no_sentence(real: Scan) -> None:
-    assert max(Counter(clip.id.split("/")[1] for clip in real.clips).values()) == 1
-    assert short_digest(clip.id for clip in real.clips) == short_digest({clip.id for clip in real.clips})

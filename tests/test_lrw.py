@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.clock import click_and_flashes
 from tests.miniatures import fake
 from tests.trees import touch
-from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit
+from v2sbench.audio import RATE, SAMPLES_PER_FRAME, fit
 from v2sbench.clips.identities import Identities
 from v2sbench.clips.splits import read_split
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
@@ -122,23 +120,3 @@ def test_a_clip_is_in_the_part_of_its_folder(drawn: list[tuple[str, str]]) -> No
     assert parts == {name: part for part, name in drawn}
     assert all(corpus("lrw").is_id(name) for name in parts)
     assert division.coverage(parts).label == ""
-
-
-def test_ids() -> None:
-    is_id = corpus("lrw").is_id
-    assert is_id("ABOUT_val_00001/ABOUT_00001")
-    wrong = ["ABOUT/ABOUT_00001", "ABOUT_val_00001/ABOUT_00002", "ABOUT_dev_00001/ABOUT_00001", "ABOUT_val_00001"]
-    assert [name for name in wrong if is_id(name)] == []
-    assert split("lrw-unseen").assign(["ABOUT/ABOUT_00001", "s1/bbaf2n"]) == {}
-
-
-# ---------------------------------------------------------------- the clock
-
-
-@pytest.mark.parametrize("edits", [True, False])
-def test_priming_moves_nothing(tmp_path: Path, edits: bool) -> None:
-    film = click_and_flashes(Fraction(25), 3, edits, tmp_path / "film.mp4")
-    assert film.frames == 75
-    assert film.samples >= 3 * RATE
-    assert np.abs(film.heard - film.shown).max() * RATE <= 1.0
-    assert film.flashes.tolist() == (np.ceil((film.shown - 0.002) * FPS) / FPS).tolist()

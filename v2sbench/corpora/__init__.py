@@ -145,7 +145,7 @@ def scan_of(item: Corpus, root: Path | str | None = None) -> Scan:
         raise UseError(f"corpus {item.name}: not made yet at {path}; run: v2sbench prepare {item.name}")
     scan = item.scan(path)
     foreign = [problem for problem in scan.problems if problem.foreign]
-    if len(scan.clips) > len(foreign):
+    if scan.clips and len(foreign) <= len(scan.clips):
         return scan
     example = next(iter(foreign or scan.problems), None)
     first = f", e.g. {example.path}: {example.reason}" if example else ""

@@ -92,7 +92,7 @@ def scan(root: Path, *, row: Speech) -> Scan:
             passed += 1
         else:
             reason = "not listed by the corpus' own table, or no table is here"
-            problems.append(Problem(path=file.path, reason=reason, foreign=True))
+            problems.append(Problem(path=file.path, reason=reason))
 
     here = {item.clip.id for item in found if _is_chosen(item.clip.media, row)}
     reason = f"only {row.shape} is used, and it is not here"

@@ -173,7 +173,6 @@ def seen_split(
     speakers: Collection[str] | None = None,
     inventory: Mapping[str, int] | None = None,
     shares: tuple[float, float, float] = SHARES,
-    wer: bool = True,
     grammar: Grammar = None,
 ) -> Split:
     """Clips of `speakers` (None: all) drawn one by one into train, val and test with probabilities `shares`.
@@ -195,7 +194,6 @@ def seen_split(
         expected=counts,
         exact=False,
         subset=partial(_by_hash, corpus=corpus, speakers=members, edges=(shares[0], shares[0] + shares[1])),
-        wer=wer,
         grammar=grammar,
     )
 
@@ -213,7 +211,6 @@ def unseen_split(
     *,
     parts: Mapping[Subset, Collection[str]],
     inventory: Mapping[str, int] | None = None,
-    wer: bool = True,
     grammar: Grammar = None,
 ) -> Split:
     """Whole speakers in each part: nobody of the test part is heard in training. ValueError for a speaker in two."""
@@ -233,7 +230,6 @@ def unseen_split(
         identity="unseen",
         expected=counts,
         subset=partial(_by_speaker, table=table),
-        wer=wer,
         grammar=grammar,
     )
 
@@ -249,7 +245,6 @@ def overlap_split(
     *,
     inventory: Mapping[str, int],
     test: int,
-    wer: bool = True,
     grammar: Grammar = None,
 ) -> Split:
     """Of every speaker the `test` clips with the highest numbers for test, the rest for training, no validation.
@@ -267,7 +262,6 @@ def overlap_split(
         identity="seen",
         expected={"train": total - test * len(inventory), "test": test * len(inventory)},
         draw=partial(_by_rank, corpus=corpus, inventory=dict(inventory), test=test),
-        wer=wer,
         grammar=grammar,
     )
 
