@@ -22,16 +22,16 @@ from v2sbench.audio import RATE, resample
 from v2sbench.clips.identities import Identities
 from v2sbench.clips.splits import DIMENSIONS, Row, SplitTable, read_split
 from v2sbench.clips.store import Clips
-from v2sbench.corpora import SUBSETS, Coverage
+from v2sbench.corpora import SUBSETS
 from v2sbench.prepare import identity
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare.crops import STILL, RoiError, face_still
 from v2sbench.prepare.identity import (
     embed,
-    embed_clips,
     embed_face,
     embed_picture,
-    embed_split,
+    embed_speakers,
+    embed_split_faces,
     load_facenet,
     load_ge2e,
 )
@@ -86,7 +86,7 @@ def test_any_length(seconds: float) -> None:
 def test_rows_of_a_split_keep_their_order(tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=4))
     clips = Clips(table.clips)
-    vectors = embed_split(table, clips, jobs=1)
+    vectors = embed_speakers(clips, [row.id for row in table.rows], jobs=1)
     assert vectors.shape == (4, DIMENSIONS["speaker"])
     assert np.array_equal(vectors[2], embed(clips.wave(table.rows[2].id)))
 
@@ -178,11 +178,6 @@ def test_a_still_without_a_face_is_refused(facenet: None, drawn: dict[int, list[
         embed_face(still)
 
 
-def test_a_still_is_a_still() -> None:
-    with pytest.raises(ValueError, match=r"\(96, 96\) uint8, allowed is \(192, 192\)"):
-        embed_face(np.zeros((96, 96), np.uint8))
-
-
 @pytest.mark.parametrize("missing", ["dlib", "face_recognition_models", "weights"])
 def test_missing_face_packages_name_the_install(monkeypatch: pytest.MonkeyPatch, missing: str, tmp_path: Path) -> None:
     for name in identity.FACE_WEIGHTS:
@@ -244,7 +239,7 @@ def test_a_clip_without_a_face_gives_no_identity(tmp_path: Path, monkeypatch: py
         return np.full(128, 128**-0.5, np.float32)
 
     monkeypatch.setattr(identity, "embed_face", seen)
-    vectors = embed_split(table, clips, "face", jobs=1)
+    vectors = embed_split_faces(table, clips, jobs=1)
     assert np.isnan(vectors).all(axis=1).tolist() == [False, True, False, False]
     np.save(table.folder / "face.npy", vectors)
     voices = Identities(table, 1, "face")
@@ -257,22 +252,20 @@ def test_a_clip_without_a_face_gives_no_identity(tmp_path: Path, monkeypatch: py
 def test_not_one_face(facenet: None, tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=4))  # bars, no faces
     with pytest.raises(UseError, match="no frontal face in any of 4 clips"):
-        embed_split(table, Clips(table.clips), "face", jobs=1)
-    with pytest.raises(UseError, match="did you mean 'face'"):
-        embed_clips(Clips(table.clips), [], "faces")
+        embed_split_faces(table, Clips(table.clips), jobs=1)
 
 
 def test_audio_has_no_faces(tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=4, video=False))
     with pytest.raises(UseError, match="audio only"):
-        embed_split(table, Clips(table.clips), "face", jobs=1)
+        embed_split_faces(table, Clips(table.clips), jobs=1)
 
 
 def test_clips_of_another_day_are_refused(tmp_path: Path) -> None:
     table = read_split(small_split(tmp_path, speakers=1, clips=4))
     rows = (replace(table.rows[0], sha256="0" * 64), *table.rows[1:])
     with pytest.raises(UseError, match="run: v2sbench split toy"):
-        embed_split(replace(table, rows=rows), Clips(table.clips), "face", jobs=1)
+        embed_split_faces(replace(table, rows=rows), Clips(table.clips), jobs=1)
 
 
 def test_faces_are_added_to_a_split(tmp_path, monkeypatch, capsys):
@@ -309,7 +302,7 @@ def test_faces_are_added_to_a_split(tmp_path, monkeypatch, capsys):
     [
         ("split grid33-overlap --face --list a.txt", "leave out --list"),
         ("split grid33-overlap --face --out nowhere", "run: v2sbench split nowhere"),
-        ("speak a.mp4 --model w --out o.wav --voice a.wav --face a.png", "not allowed with argument --voice"),
+        ("speak a.mp4 --model w --out o.wav --voice a.wav --face a.png", "--voice and --face exclude each other"),
     ],
 )
 def test_mistakes_at_the_prompt(tmp_path, monkeypatch, capsys, line, said):
@@ -319,14 +312,6 @@ def test_mistakes_at_the_prompt(tmp_path, monkeypatch, capsys, line, said):
     heard = capsys.readouterr().err
     assert said in heard
     assert heard.count("\n") == 1
-
-
-def test_speak_asks_for_the_picture_first(tmp_path, capsys):
-    for name in ("film.mp4", "w.safetensors"):
-        (tmp_path / name).touch()
-    film, weights = (str(tmp_path / name) for name in ("film.mp4", "w.safetensors"))
-    assert cli.main(["speak", film, "--model", weights, "--face", "no.png", "--out", "o.wav"]) == 2
-    assert "no file no.png (the face)" in capsys.readouterr().err
 
 
 # ---------------------------------------------------------------- whose embedding
@@ -357,7 +342,7 @@ def tables(draw: st.DrawFn) -> SplitTable:
     vectors = np.eye(len(rows), 256, dtype=np.float32)
     vectors[draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))] = np.nan
     table = Drawn(
-        folder=Path(), name="drawn", corpus="", clips=Path(), rows=rows, coverage=Coverage(parts={}), digest="",
+        folder=Path(), name="drawn", corpus="", clips=Path(), rows=rows, sizes={}, coverage_label="", digest="",
         division="", listing=None, identity="seen", grammar=None, wer=False,
     )  # fmt: skip
     VECTORS[id(table)] = vectors

@@ -18,7 +18,7 @@ from v2sbench.clips.splits import read_split
 from v2sbench.corpora import SUBSETS, corpus, scan_of, split
 from v2sbench.corpora.lrw import scan
 from v2sbench.prepare.clips import prepare
-from v2sbench.prepare.identity import embed_clips
+from v2sbench.prepare.identity import embed_speakers
 from v2sbench.prepare.media import decode, probe
 from v2sbench.prepare.splits import write_split
 
@@ -73,7 +73,7 @@ def test_it_is_prepared_and_divided(miniature: Path, project: Path) -> None:
     report = prepare(corpus("lrw"), miniature, project / "clips" / "lrw", jobs=1, roi="precomputed")
     assert (report.kept, report.damaged, dict(report.quarantined)) == (6, 0, {})
     folder = project / "splits" / "lrw-unseen"
-    coverage = write_split(split("lrw-unseen"), project / "clips" / "lrw", folder, embed=embed_clips)
+    coverage = write_split(split("lrw-unseen"), project / "clips" / "lrw", folder, embed=embed_speakers)
     assert {part: have for part, (have, _) in coverage.parts.items()} == dict.fromkeys(SUBSETS, 2)
     table = read_split(folder)
     voices = Identities(table, 1)

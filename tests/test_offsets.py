@@ -17,7 +17,6 @@ from tests.miniatures.drawing import chord as spoken
 from tests.miniatures.mp4 import NTSC, write_mp4
 from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, fit, resample
 from v2sbench.prepare.media import decode
-from v2sbench.talker.films import write_mpeg1
 
 BITS = 10
 """Squares of a numbered picture."""
@@ -116,12 +115,6 @@ def test_the_sound_of_grid_is_padded_and_never_stretched(tmp_path):
     assert len(fitted) == 75 * SAMPLES_PER_FRAME == 72_000
     np.testing.assert_array_equal(fitted[:71_472], recording.wave[:71_472])
     assert not fitted[71_472:].any(), "528 samples, 22 ms"
-
-
-def test_mp2_is_placed_by_its_stamps(tmp_path):
-    wave = swept(3, 44_100)
-    write_mpeg1(tmp_path / "a.mpg", numbered(75), wave)
-    assert abs(late(decode(tmp_path / "a.mpg").wave, resample(wave, 44_100, RATE))) < 0.5
 
 
 @pytest.mark.parametrize("clip", ["s1/bbbf6n.mpg", "s2/pwij3p.mpg", "s30/bwwy5n.mpg", "s33/lbaa7a.mpg"])

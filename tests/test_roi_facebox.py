@@ -10,7 +10,6 @@ from v2sbench.prepare import face_box as facebox
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare.crops import PX_PER_MM, STILL, STILL_PX_PER_MM, RoiError
 from v2sbench.prepare.face_box import picture_still
-from v2sbench.prepare.landmarks import MEAN_FACE
 
 
 @pytest.mark.parametrize("shape", [(288, 360), (1080, 1920)])
@@ -77,11 +76,6 @@ def test_drawn_mouth_is_found_in_the_box(monkeypatch):
     np.testing.assert_array_equal(crops.shape, (20, 96, 96))
 
 
-def test_a_single_still_picture(monkeypatch):
-    monkeypatch.setattr(facebox, "_cascade", lambda: Detector([(110, 60, 140, 140)]))
-    assert roi.mouth_roi(np.full((1, 288, 360), 170, np.uint8), provider="haar").shape == (1, 96, 96)
-
-
 def test_of_a_picture_the_largest_face_is_taken(monkeypatch):
     picture = np.zeros((288, 360), np.uint8)
     picture[60:200, 100:240] = 200
@@ -99,10 +93,3 @@ def test_a_picture_without_a_face(monkeypatch):
     monkeypatch.setattr(facebox, "_cascade", lambda: Detector([]))
     with pytest.raises(RoiError, match="no frontal face in the picture of 360x288"):
         picture_still(np.zeros((288, 360), np.uint8))
-
-
-def test_both_providers_have_one_scale():
-    """Outer eye corners lie 48.5 % of the cascade's box apart (2,444 pictures of 8 GRID speakers)."""
-    by_box = 0.485 * facebox.BOX_PX
-    by_landmarks = (MEAN_FACE[5, 0] - MEAN_FACE[2, 0]) * PX_PER_MM
-    assert by_box == pytest.approx(by_landmarks, rel=0.08)

@@ -16,7 +16,7 @@ from v2sbench.prepare import face_mesh as mesh
 from v2sbench.prepare import media
 from v2sbench.prepare import mouths as roi
 from v2sbench.prepare.crops import RoiError
-from v2sbench.prepare.face_mesh import DETECTOR_PX, FaceMesh, Square
+from v2sbench.prepare.face_mesh import FaceMesh, Square
 from v2sbench.prepare.landmarks import MOUTH, from_landmarks
 from v2sbench.runtime import UseError, rng
 from v2sbench.talker.face import Talker
@@ -49,28 +49,6 @@ def test_a_square_fills_the_view_with_its_eyes_level(centre, side, angle, size):
     middle = (size - 1) / 2
     expected = [(middle, middle), (-0.5, middle), (size - 0.5, middle), (middle, size - 0.5)]
     np.testing.assert_allclose(applied(square.warp(size), corners), expected, atol=1e-6)
-
-
-def test_anchors_are_the_middles_of_two_grids():
-    anchors = np.concatenate([mesh._anchors(*layer) for layer in mesh.GRID])
-    assert anchors.shape == (896, 2)
-    np.testing.assert_array_equal(anchors[[0, 1, 2, 32, 511, 512, 517, 518, 895]].tolist(), [
-        [4, 4], [4, 4], [12, 4], [4, 12], [124, 124], [8, 8], [8, 8], [24, 8], [120, 120],
-    ])  # fmt: skip
-
-
-def test_boxes_of_one_face_are_averaged_by_their_odds():
-    anchors = np.array([[20.0, 20.0], [21.0, 20.0], [90.0, 80.0], [60.0, 60.0]])
-    boxes = np.zeros((4, 8, 2))
-    boxes[:, 1] = [[20, 22], [20, 22], [40, 40], [30, 30]]
-    boxes[:, 2], boxes[:, 3] = (-4, -3), (4, -3)
-    scores = np.array([np.log(3), np.log(3), 5.0, -0.1])  # odds 3:1; the last is improbable
-    large, small = mesh._faces(scores, boxes, anchors)
-    np.testing.assert_allclose(large, [[89.5, 79.5], [40, 40], [85.5, 76.5], [93.5, 76.5], *[[89.5, 79.5]] * 4])
-    np.testing.assert_allclose(small, [[20, 19.5], [20, 22], [16, 16.5], [24, 16.5], *[[20, 19.5]] * 4])
-    square = mesh._square_of(large)
-    assert (square.side, square.angle) == (60, 0)
-    assert list(mesh._faces(scores - 10, boxes, anchors)) == []
 
 
 # ---------------------------------------------------------------- the search
@@ -248,11 +226,6 @@ def test_of_two_faces_the_larger_is_taken(networks, talker):
     np.testing.assert_allclose(square.centre - [200, 0], alone.centre, atol=8)
 
 
-def test_the_same_twice(networks, talker):
-    first, second = (roi.mouth_roi(talker[0], provider="mesh") for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-
-
 def test_threads_share_the_networks(networks, talker):
     films = [talker[0][::2], talker[0][1::2], talker[0][::-3], talker[0][::4]]
     with ThreadPoolExecutor(4) as pool:
@@ -319,10 +292,3 @@ def test_every_second_picture_is_enough(networks, grid_root, monkeypatch):
     apart = np.abs(np.stack([applied(warp, places) for warp, places in zip(sparse, back, strict=True)]) - corners)
     assert apart.max() < 1.5
     assert apart.mean() < 0.25
-
-
-def test_the_view_is_as_large_as_the_network_expects(networks, talker):
-    view = mesh._view(talker[0][0], Square(centre=np.array([180, 144]), side=300.0, angle=0).warp(DETECTOR_PX), 128)
-    assert (view.shape, view.dtype) == ((1, 3, 128, 128), np.float32)
-    assert 0 <= view.min() < view.max() <= 1
-    np.testing.assert_array_equal(view[:, 0], view[:, 2])

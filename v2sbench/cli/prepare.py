@@ -103,10 +103,10 @@ def split(split: str, listing: Path | None, clips: Path | None, out: Path | None
     clips, out = clips or CLIPS / item.corpus, out or SPLITS / item.name
     if not (clips / "index.tsv").exists():
         raise UseError(f"split {item.name}: corpus {item.corpus} is not prepared; run: v2sbench prepare {item.corpus}")
-    from v2sbench.prepare.identity import embed_clips
+    from v2sbench.prepare.identity import embed_speakers
     from v2sbench.prepare.splits import write_split
 
-    coverage = write_split(item, clips, out, listing, embed=embed_clips)
+    coverage = write_split(item, clips, out, listing, embed=embed_speakers)
     parts = ", ".join(f"{part} {have}" for part, (have, _) in coverage.parts.items())
     print(f"{out}: {parts}" + (f" ({coverage.label})" if coverage.label else ""))
 
@@ -117,12 +117,12 @@ def _add_faces(folder: Path) -> None:
 
     from v2sbench.clips.splits import read_split
     from v2sbench.clips.store import Clips
-    from v2sbench.prepare.identity import embed_split, load_facenet
+    from v2sbench.prepare.identity import embed_split_faces, load_facenet
     from v2sbench.runtime import atomic
 
     load_facenet()  # a missing network is reported here, once, and not by every worker
     table = read_split(folder)
-    vectors = embed_split(table, Clips(table.clips), "face")
+    vectors = embed_split_faces(table, Clips(table.clips))
     with atomic(folder / "face.npy") as draft:
         np.save(draft, vectors)
     faceless = [row.id for row, vector in zip(table.rows, vectors, strict=True) if np.isnan(vector).any()]

@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 
 from v2sbench.clips.store import SIZE, UInt8
 
-PX_PER_MM = 1.17
-"""Crop pixels per millimetre of an average face."""
+PX_PER_MM = 1.17  # crop pixels per millimetre of an average face
 
-STILL = 192
-"""Height and width of a face still in pixels."""
-STILL_PX_PER_MM = 0.8
-"""Still pixels per millimetre of an average face: 240 mm in all; GRID's faces come in .76 a millimetre."""
-STILL_MOUTH = (96.0, 121.6)
-"""Where the mouth's centre is in a still; the eyes are 54 pixels higher, so that the face is in the middle."""
+STILL = 192  # height and width of a face still in pixels
+STILL_PX_PER_MM = 0.8  # still pixels per millimetre of an average face: a still shows 240 mm
+STILL_MOUTH = (96.0, 121.6)  # the mouth's centre in a still; the eyes are 54 pixels higher, the face in the middle
 
-LARGE = 0.4
-"""Pictures that are shrunk below this are cut to what is seen of them first; it costs the whole of a film at 1080 lines
-otherwise. Where cells of the average begin moves with it, so smaller ones, GRID's, are left as they always were."""
+LARGE = 0.4  # a picture that is shrunk below this is cut to the part that is seen first, which saves most of the time
 
 Warps = NDArray[np.float64]
 """(F, 2, 3) similarity transforms from picture pixels (x, y, 1) to crop pixels."""

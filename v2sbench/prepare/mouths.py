@@ -5,17 +5,17 @@
     pictures ------facebox---> a box, its lips ----------------/
 
 A provider looks at a clip and returns one similarity transform a frame, from picture pixels to crop pixels.  In the
-crop the mouth's centre is at (48, 48), the eyes are level, and one millimetre of an average face is `PX_PER_MM` pixels:
-a mouth is 50-61 pixels wide, 52-64 % of the crop, and 56 on average over GRID speakers, whichever provider found it.
+crop the mouth's centre is at (48, 48), the eyes are level, and a millimetre of an average face is `PX_PER_MM` pixels:
+whichever provider found it, a mouth is 50-61 pixels wide and 56 on average over GRID speakers.
 
 * ``precomputed``: 68 landmarks a picture (iBUG order) from a file.  The field's recipe: linear interpolation over
   missed frames, 12-frame smoothing, least-squares similarity of the stable points onto a mean face, patch centred on
-  points 48-67.  Centre and transform are both of the smoothed landmarks: a patch that follows every frame's own mouth
-  would hide the very motion that is to be read.
+  points 48-67. The centre, too, is of the smoothed landmarks: a patch that follows the mouth in every frame would hide
+  the very motion that a model reads.
 * ``mesh``: the same, with landmarks from a face detector and a face mesh.
 * ``haar``: a face box and the lips in it, for faces seen from the front; needs no other package.
 
-The same transform places the face: `face_still` cuts it from one picture, for the face embedding; no second search.
+The same transform places the face: `face_still` cuts it from one picture for the face embedding.
 """
 
 from __future__ import annotations
@@ -34,14 +34,13 @@ from v2sbench.prepare.landmark_files import read_landmarks
 from v2sbench.prepare.landmarks import at_frames, from_landmarks
 from v2sbench.runtime import choose
 
-Shown = NDArray[np.intp]
-"""(F,) which of a film's own pictures each frame at 25 fps shows, as `media.Recording.shown`."""
+Shown = NDArray[np.intp]  # (F,) which of a film's own pictures each frame at 25 fps shows, `media.Recording.shown`
 
 
 def mouth_roi(
     frames: UInt8, *, landmarks: Path | None = None, provider: str = "auto", shown: Shown | None = None
 ) -> UInt8:
-    """(F, H, W) uint8 grey pictures -> (F, 96, 96) uint8 grey crops around the mouth; the rest as for `find_mouth`."""
+    """(F, H, W) uint8 grey pictures -> (F, 96, 96) uint8 crops of the mouth; arguments, errors: `find_mouth`."""
     return crop(frames, find_mouth(frames, landmarks=landmarks, provider=provider, shown=shown))
 
 
@@ -70,6 +69,4 @@ PROVIDERS: dict[str, Callable[[UInt8, Path | None, Shown | None], Warps]] = {
     "haar": lambda frames, *_: find_by_box(frames),
     "mesh": lambda frames, *_: find_by_mesh(frames),
     "precomputed": _precomputed,
-}
-"""Name -> function from pictures, the clip's landmark file and which pictures they are, to transforms.  A detector is
-one more entry; it may end in `from_landmarks`."""
+}  # name -> pictures, the clip's landmark file and which pictures they are -> transforms
