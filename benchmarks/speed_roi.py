@@ -1,4 +1,4 @@
-"""Who finds faces, how fast, and how far apart the crops are: the providers of `v2sbench.prepare.mouths` and dlib on real clips.
+"""Who finds faces, how fast, and how far apart the crops are: the providers of `prepare.mouths` and dlib on real clips.
 
     python -m benchmarks.speed_roi [--clips 12] [--every 15]                                      needs V2S_DATA/grid
 

@@ -225,12 +225,13 @@ def test_an_empty_history_says_how_to_begin(tmp_path: Path, capsys: pytest.Captu
 def test_from_measuring_to_the_table(tmp_path: Path) -> None:
     """One quick path, by pytest-benchmark itself; twice kept, the second time against the first."""
     path = tmp_path / "speed.json"
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     quick = ["-k", "test_mel", "--benchmark-enable", "--benchmark-min-rounds=2", "--benchmark-max-time=0.01"]
     words = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "benchmarks/test_speed.py", *quick]
     subprocess.run(
         [sys.executable, *words, "--benchmark-warmup=off", f"--benchmark-json={path}"],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env={**inherited, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
         check=True,
         capture_output=True,
     )

@@ -22,7 +22,6 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -193,6 +192,8 @@ class Clips:
         if not entry.face_size:
             raise UseError(f"clip {clip!r} of {self.folder} has no face: the corpus is audio only")
         data = np.frombuffer(self._read(entry.shard, entry.face_offset, entry.face_size), np.uint8)
+        import cv2  # here, so that the report is there without it
+
         still = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
         if still is None:
             raise UseError(f"the face of clip {clip!r} in {self.folder} is damaged; run: v2sbench prepare CORPUS")

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
@@ -119,6 +118,8 @@ def _uri(kind: str, data: bytes) -> str:
 
 def _tiles(crops: NDArray[np.uint8]) -> bytes:
     """(F, 96, 96) -> JPEG of all crops, TILES in a row, in reading order."""
+    import cv2  # here, so that a page without clips needs none
+
     frames, height, width = crops.shape
     rows = -(-frames // TILES)
     sheet = np.zeros((rows * TILES, height, width), np.uint8)
@@ -131,6 +132,8 @@ def _tiles(crops: NDArray[np.uint8]) -> bytes:
 
 def _picture(mel: NDArray[np.float32]) -> bytes:
     """(M, bands) log10 magnitudes -> PNG (bands, M), the colours over SPAN."""
+    import cv2
+
     share = np.clip((mel.T[::-1] - SPAN[0]) / (SPAN[1] - SPAN[0]), 0, 1)
     colours = cv2.applyColorMap((255 * share).astype(np.uint8), cv2.COLORMAP_MAGMA)
     done, data = cv2.imencode(".png", colours, [cv2.IMWRITE_PNG_COMPRESSION, 9])
