@@ -20,10 +20,11 @@ from benchmarks.machine import pytest_benchmark_update_machine_info, pytest_conf
 from v2sbench import corpora
 from v2sbench.cli.options import AUDIO, need_split, systems_of
 from v2sbench.cli.score import score_split
-from v2sbench.nets.card_reading import list_cards
+from v2sbench.nets import list_cards
+from v2sbench.results import Table
+from v2sbench.results import table as make_table
+from v2sbench.results.layout import TABLES, console, save
 from v2sbench.results.measured import MEASURED
-from v2sbench.results.sheet import Table
-from v2sbench.results.tables import TABLES, console, write_tables
 from v2sbench.runtime import CheckError, UseError, choose
 
 WEIGHTS = Path("models/weights")
@@ -99,7 +100,8 @@ def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
     """Score what is missing or stale, write the split's table, and keep it for the summary."""
     try:
         bring_up_to_date(plan)
-        found = write_tables(plan.split, base=next(iter(plan.systems), None))
+        found = make_table(plan.split, base=next(iter(plan.systems), None))
+        save(found)
     except (UseError, CheckError) as error:
         pytest.fail(f"v2sbench: {error}", pytrace=False)
     pytestconfig.stash[TABLE] = found

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from tests import fake_scores
-from v2sbench.results import claims
-from v2sbench.results import measured as results
+from v2sbench.results import Measured, claims, compare, load, read_claims
 from v2sbench.results.bootstrap import MIN_PAIRS, Outcome
-from v2sbench.results.claims import Claim, Pair, compare, incomplete, judge, read_claims
-from v2sbench.results.measured import Variant
+from v2sbench.results.claims import Claim, Pair, decide, incomplete, judge, neighbours
+from v2sbench.results.measured import asked
 from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import Variant
 
 METRICS = ["pesq_wb", "stoi", "wer"]
 SCRATCH, FROZEN, TUNED = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "frozen", "tuned"))
 
 
 @pytest.fixture
-def systems(tmp_path: Path) -> dict[str, results.Measured]:
-    return results.load("s", fake_scores.write_all(tmp_path, "s").parent)
+def systems(tmp_path: Path) -> dict[str, Measured]:
+    return load("s", fake_scores.write_all(tmp_path, "s").parent)
 
 
 def test_claims_in_git_are_sound() -> None:
@@ -31,20 +31,20 @@ def test_claims_in_git_are_sound() -> None:
     assert found["lrw-scratch-best"].splits == ("lrw-unseen",)
 
 
-def test_pairs_differ_in_one_thing(systems: dict[str, results.Measured]) -> None:
-    pairs = compare("s", systems, METRICS)
+def test_pairs_differ_in_one_thing(systems: dict[str, Measured]) -> None:
+    pairs = neighbours("s", systems, METRICS)
     assert {(pair.left.name, pair.right.name) for pair in pairs} == {(FROZEN, SCRATCH), (TUNED, SCRATCH)}
     assert [pair.metric for pair in pairs] == METRICS * 2
 
 
-def test_a_clear_gain_is_reproduced_and_a_small_one_is_not_called(systems: dict[str, results.Measured]) -> None:
-    said = {(pair.left.init, pair.metric): pair.outcome for pair in compare("s", systems, METRICS)}
+def test_a_clear_gain_is_reproduced_and_a_small_one_is_not_called(systems: dict[str, Measured]) -> None:
+    said = {(pair.left.init, pair.metric): pair.outcome for pair in neighbours("s", systems, METRICS)}
     assert said["tuned", "stoi"] == said["tuned", "wer"] == "better"
     assert said["frozen", "wer"] == "inconclusive"
 
 
-def test_the_correction_never_lowers_a_p_value(systems: dict[str, results.Measured]) -> None:
-    for pair in compare("s", systems, METRICS):
+def test_the_correction_never_lowers_a_p_value(systems: dict[str, Measured]) -> None:
+    for pair in neighbours("s", systems, METRICS):
         assert pair.comparison is not None
         assert pair.p_adjusted is not None
         assert pair.p_adjusted >= pair.comparison.p
@@ -53,7 +53,7 @@ def test_the_correction_never_lowers_a_p_value(systems: dict[str, results.Measur
 def test_a_loss_is_said_as_plainly(tmp_path: Path) -> None:
     fake_scores.write(tmp_path / "s", SCRATCH, fake_scores.scores(0.6, 40, 1))
     fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.4, 40, 2))
-    pairs = compare("s", results.load("s", tmp_path), METRICS)
+    pairs = neighbours("s", load("s", tmp_path), METRICS)
     assert [pair.outcome for pair in pairs] == ["worse"] * 3
     verdicts = {verdict.claim.id: verdict.result for verdict in judge("s", read_claims(), pairs)}
     assert verdicts["pretraining-improves-quality"] == "not reproduced"
@@ -64,13 +64,13 @@ def test_a_loss_is_said_as_plainly(tmp_path: Path) -> None:
 
 def test_few_utterances_decide_nothing(tmp_path: Path) -> None:
     fake_scores.write_all(tmp_path, "s", count=MIN_PAIRS - 1)
-    assert {pair.outcome for pair in compare("s", results.load("s", tmp_path), METRICS)} == {"inconclusive"}
+    assert {pair.outcome for pair in neighbours("s", load("s", tmp_path), METRICS)} == {"inconclusive"}
 
 
 def test_systems_scored_differently_are_not_compared(tmp_path: Path) -> None:
     fake_scores.write(tmp_path / "s", SCRATCH, fake_scores.scores(0.4, 40, 1))
     fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.6, 40, 2), asr="another")
-    pairs = {pair.metric: pair for pair in compare("s", results.load("s", tmp_path), METRICS)}
+    pairs = {pair.metric: pair for pair in neighbours("s", load("s", tmp_path), METRICS)}
     assert pairs["stoi"].outcome == "better"
     assert pairs["wer"].outcome is None
     assert "asr differs" in pairs["wer"].why_not
@@ -81,9 +81,28 @@ def test_failures_take_the_pair_out(tmp_path: Path) -> None:
     del lines[0]["stoi"]
     fake_scores.write(tmp_path / "s", SCRATCH, lines)
     fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.6, 40, 2))
-    (pair,) = compare("s", results.load("s", tmp_path), ["stoi"])
+    (pair,) = neighbours("s", load("s", tmp_path), ["stoi"])
     assert pair.comparison is not None
     assert (pair.comparison.n, pair.comparison.n_left_out) == (39, 1)
+
+
+def test_one_comparison_is_undecided_until_its_family_is_known(systems: dict[str, Measured]) -> None:
+    found = compare("s", "stoi", ("a", systems[TUNED]), ("b", systems[SCRATCH]), asked(systems))
+    assert found.comparison is not None
+    assert (found.left, found.right, found.outcome, found.p_adjusted) == ("a", "b", None, None)
+    (alone,) = decide([found])
+    assert (alone.outcome, alone.p_adjusted) == ("better", found.comparison.p)
+    assert {item.p_adjusted for item in decide([found] * 7)} == {7 * found.comparison.p}
+
+
+def test_a_comparison_leaves_out_what_cannot_be_compared(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        fake_scores.write(tmp_path / "s", name, [{"clip": name, "status": "ok", "stoi": 0.5}])
+    systems = load("s", tmp_path)
+    for metric, said in (("wer", "not measured"), ("stoi", "no utterance has a value of both")):
+        found = compare("s", metric, ("a", systems["a"]), ("b", systems["b"]), ["a", "b"])
+        assert (found.comparison, found.why_not) == (None, said)
+    assert decide([found]) == [found]
 
 
 # ---------------------------------------------------------------- verdicts

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.imports import ROOT
+from tests.trees import ROOT
 from v2sbench import cli, corpora
 from v2sbench.results import published as reported
 from v2sbench.results.published import BARE_PESQ, FIELDS, Reported, add, problems, read_reported, read_sources
@@ -212,8 +212,8 @@ def test_a_number_is_added_from_the_command_line(project: Path, capsys: pytest.C
         ([word.replace("grid4-seen", "grid4-sene") for word in ADD], "unknown split 'grid4-sene'"),
         (ADD[:-2], "needs --grade"),
         ([*ADD, "--protocol", "svts"], "did you mean 'svts-2022'"),
-        (["reported"], "add or check"),
-        (["reported", "chekc"], "invalid choice: 'chekc'"),
+        (["reported"], "Choose from: add, check"),
+        (["reported", "chekc"], "'chekc'"),
         (["reported", "check", "--split", "grid4-seen"], "--split goes with `reported add`"),
     ],
 )

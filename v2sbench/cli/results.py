@@ -41,10 +41,7 @@ OPTIONAL = ("init", "identity", "protocol", "note")
 @click.option("--show", is_flag=True, help="Only print; write no files.")
 @click.option("--quiet", is_flag=True, help="Only write.")
 @click.option(
-    "--base",
-    metavar="NAME",
-    help="Compare every variant and user's system with this one and mark what differs (default: the first of "
-    "--systems, or of the users' systems where there is one).",
+    "--base", metavar="NAME", help="Mark what differs from it (default: the first of --systems, or of the users')."
 )
 @click.option("--systems", metavar="A,B", help="Only these systems, and of the reported methods none but these.")
 @click.option("--columns", metavar="M,M", help="Only these metrics, e.g. stoi,cer; see: v2sbench list metrics.")
@@ -65,42 +62,33 @@ def table(
 
     A table that options choose is none of the pipeline's, so it is written only where --out says.
     """
-    from v2sbench.results.claims import CLAIMS
-    from v2sbench.results.measured import MEASURED
-    from v2sbench.results.published import REPORTED
-    from v2sbench.results.tables import TABLES
+    from v2sbench.results import Results, layout
+    from v2sbench.results import table as make_table
 
     chosen = bool(base or systems or columns or protocols or scores)
     if show and out:
         raise UseError("--show writes nothing, --out DIR does; give one of them")
-    out = out or (None if show or chosen else TABLES)
+    out = out or (None if show or chosen else layout.TABLES)
     if quiet and out is None:
         raise UseError("--quiet writes and does not print, but this writes nothing; give --out DIR")
     if protocols and (base or columns):
         raise UseError("--protocols shows each protocol's own metrics and compares nothing; drop --base, --columns")
     if scores and splits:
         raise UseError(f"a split ({splits[0]}) and --scores exclude each other")
-    measured, reported, claims = (MEASURED, REPORTED, CLAIMS) if not scores else (scores.resolve().parent, None, None)
-    if scores:
-        splits = (scores.resolve().name,)
-    for split in splits or _splits():
+    if scores:  # a folder of scores has no reported numbers
+        folder = scores.resolve()
+        asked = [Results(split=folder.name, measured=folder.parent, published=None, claims=None)]
+    else:
+        asked = [Results(split=split) for split in splits or _splits()]
+    for results in asked:
+        split = results.split
         if protocols:
-            said, files = _spread(split, measured, names_in(systems), out), ".protocols.md (and .csv)"
+            said, files = _spread(split, results.measured, names_in(systems), out), ".protocols.md (and .csv)"
         else:
-            from v2sbench.results import sheet, tables
-
-            found = sheet.build(
-                split,
-                measured=measured,
-                reported=reported,
-                claims=claims,
-                base=base,
-                only=names_in(systems),
-                columns=names_in(columns),
-            )
+            found = make_table(results, base=base, only=names_in(systems), columns=names_in(columns))
             if out:
-                tables.save(found, out)
-            said, files = tables.console(found, bold=_shows_bold()), ".md (and .csv, .tex, .json)"
+                layout.save(found, out)
+            said, files = layout.console(found, bold=_shows_bold()), ".md (and .csv, .tex, .json)"
         if not quiet:
             print(said, end="\n\n")
         if out:
@@ -136,16 +124,16 @@ def _spread(split: str, measured: Path, only: tuple[str, ...], out: Path | None)
     "gate demo-seen",
     "gate grid4-seen --systems mine",
 )
-@click.argument("split", metavar="SPLIT", help="A split with scores and a baseline.")
+@click.argument("split", help="A split with scores and a baseline.")
 @click.option("--systems", metavar="A,B", help="Look at these systems of the baseline only.")
 def gate(split: str, systems: str | None) -> None:
     """Scores against the baseline. What moved is printed before it fails, better or worse."""
-    from v2sbench.results.gate import hold, report, summary
+    from v2sbench.results.gate import check, report, summary
 
-    held = hold(split, only=names_in(systems))
-    print(report(held))
-    if held.changes:
-        raise CheckError(summary(held))
+    checked = check(split, only=names_in(systems))
+    print(report(checked))
+    if checked.changes:
+        raise CheckError(summary(checked))
 
 
 @verb(
@@ -153,17 +141,14 @@ def gate(split: str, systems: str | None) -> None:
     'accept demo-seen --why "conformer blocks normalised before the residual"',
     'accept grid4-seen --systems mine --why "our first numbers"',
 )
-@click.argument("split", metavar="SPLIT", help="A split with scores.")
+@click.argument("split", help="A split with scores.")
 @click.option("--why", required=True, metavar="REASON", help="One line that stands in the baseline.")
 @click.option(
-    "--systems",
-    metavar="A,B",
-    help="Only these, your own among them; what the baseline has of others stays (default: variants, ceilings and "
-    "floors, and those of your own that are in it).",
+    "--systems", metavar="A,B", help="Only these; others stay (default: ours, and those of yours that are in it)."
 )
 def accept(split: str, why: str, systems: str | None) -> None:
     """Make the scores the baseline."""
-    from v2sbench.results.baseline import BASELINE, accept
+    from v2sbench.results.gate import BASELINE, accept
 
     done = accept(split, why, systems=names_in(systems))
     print(f"baseline: {BASELINE / split}.csv: {done.changed}")
@@ -177,9 +162,7 @@ def accept(split: str, why: str, systems: str | None) -> None:
 )
 @click.argument("splits", nargs=-1, metavar="[SPLIT]...", help="Default: v2a_splits of params.yaml.")
 @click.option("--out", type=FILE, help="Write the page there, and nothing else.")
-@click.option(
-    "--clips", type=int, metavar="N", help="Clips to listen to (default: 9; 0 leaves the listening page out)."
-)
+@click.option("--clips", type=int, metavar="N", help="Clips to listen to (default: 9; 0: no listening page).")
 @system_option
 def report(splits: tuple[str, ...], out: Path | None, clips: int | None, systems: tuple[str, ...]) -> None:
     """Scores and audio -> one HTML page a split, and the files that `dvc plots` shows.
@@ -187,9 +170,8 @@ def report(splits: tuple[str, ...], out: Path | None, clips: int | None, systems
     A system of the user's is scored first; what was scored is not scored again.
     """
     from v2sbench.cli.score import score_split
-    from v2sbench.report import CLIPS, write_report
-    from v2sbench.report.numbers import read
-    from v2sbench.report.plots import write_plots
+    from v2sbench.report import CLIPS, write_plots, write_report
+    from v2sbench.results import table as make_table
 
     splits = splits or _splits()
     if out is not None and len(splits) != 1:
@@ -198,12 +180,10 @@ def report(splits: tuple[str, ...], out: Path | None, clips: int | None, systems
         own = systems_of(systems, split)
         if own:
             score_split(split, own=own)
-        scored = read(split)
-        print(
-            f"report: {write_report(split, out, clips=CLIPS if clips is None else clips, folders=own, scored=scored)}"
-        )
+        scored = make_table(split)  # seconds of work, so once for page and plots
+        print(f"report: {write_report(scored, out, clips=CLIPS if clips is None else clips, folders=own)}")
         if out is None:
-            print(f"plots: {write_plots(split, scored=scored)}")
+            print(f"plots: {write_plots(scored)}")
 
 
 @verb(
@@ -255,6 +235,7 @@ for _name, (_metavar, _help) in NUMBER.items():
 def sweep(name: str | None, collect: bool) -> None:
     """A sweep's points, run where they were not yet -> results/sweeps/NAME.{md,csv,png}, the table on the terminal."""
     from v2sbench.tools import sweep as sweeps
+    from v2sbench.tools import sweep_report
 
     if not name:
         known = ", ".join(sweeps.list_sweeps()) or "none here; run from the project's root"
@@ -262,9 +243,9 @@ def sweep(name: str | None, collect: bool) -> None:
     plan = sweeps.read_sweep(name)
     if not collect:
         sweeps.reproduce(plan)
-    done = sweeps.collect(plan)
-    page = sweeps.write(done)
-    print(sweeps.console(done), end="\n\n")
+    done = sweep_report.collect(plan)
+    page = sweep_report.write(done)
+    print(sweep_report.console(done), end="\n\n")
     print(f"sweep: {page} (and .csv, .png)")
 
 

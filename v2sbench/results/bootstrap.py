@@ -1,150 +1,92 @@
-"""Means with intervals, pooled rates, paired comparisons: every number of a table that is derived and not measured.
+"""Intervals and paired comparisons: every number of a table that is derived and not measured, by scipy's bootstrap.
 
-All resampling is by utterance, seeded and vectorised; the same scores give the same digits. One statistic carries
-everything, the ratio of sums
+    top, bottom of every utterance --interval----> 95 % BCa interval of sum(top) / sum(bottom)
+    the same of two systems        --difference--> left minus right, percentile interval, two-sided p
+    p-values of a family           --holm--------> corrected for their number
 
-    theta = sum(numerator) / sum(denominator)
-
-with denominator 1 for a plain mean (PESQ, STOI) and the number of reference words for a pooled word error rate.
-
-* An `Estimate` has a bias-corrected and accelerated (BCa) interval, Efron (1987), whose acceleration comes from the
-  closed-form jackknife of the ratio.
-* A `Comparison` of two systems resamples the utterances that both have; its interval is the percentile one and its
-  p-value inverts that interval, so that the two never disagree before `holm` corrects for the number of comparisons.
-
-Utterances are taken as exchangeable. Those of one speaker are not quite, so an interval says how far the choice of
-sentences moves the number, not how far other speakers would.
+`bottom` is 1 for a mean (PESQ, STOI) and the number of reference words for a pooled word error rate. Utterances are
+resampled, and taken as exchangeable. Those of one speaker are not quite, so an interval says how far the choice of
+sentences moves the number, not how far other speakers would. The same scores give the same digits.
 """
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from v2sbench import runtime
+from v2sbench.runtime import rng
 
 RESAMPLES = 10_000
-"""Bootstrap resamples: the ends of a 95 % interval then stand still to about 2 % of its width."""
+"""The ends of a 95 % interval then stand still to about 2 % of its width."""
 LEVEL = 0.95
-"""Coverage of every interval, and 1 - the significance level of every verdict."""
+"""Coverage of every interval, and 1 - the significance level of every outcome."""
 MIN_PAIRS = 20
 """Fewer paired utterances than this decide nothing: a bootstrap of a handful is too sure of itself."""
-_CHUNK = 1 << 21  # indices drawn at a time: 16 MiB, whatever the number of utterances
+SEED = 1
+"""Seed of every interval: a constant, so that no profile moves a digit of a table."""
+_BATCH = 1 << 17  # utterances drawn at a time, which fit the processor's cache
 
 Floats = npt.NDArray[np.float64]
 Outcome = Literal["better", "worse", "inconclusive"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """A mean or a pooled rate over utterances, with its interval."""
-
-    mean: float
-    """The statistic on all utterances that have a value."""
-    low: float | None
-    """Lower end of the 95 % BCa interval; None where one utterance or none gives no spread to resample."""
-    high: float | None
-    """Upper end of the interval."""
-    n: int
-    """Utterances with a value."""
-    n_failed: int
-    """Utterances asked for without a value; they are in no mean."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """System a minus system b over the utterances that both have."""
+    """Left system minus right system over the utterances for which both have a value."""
 
-    difference: float
-    """theta(a) - theta(b), in the metric's unit."""
-    low: float
-    """Lower end of the 95 % percentile interval of the difference."""
+    difference: float  # in the metric's unit
+    low: float  # ends of the 95 % percentile interval
     high: float
-    """Upper end of the interval."""
-    p: float
-    """Two-sided bootstrap p-value of "no difference", at least 2 / (resamples + 1); before any correction."""
+    p: float  # two-sided, of "no difference", before any correction; at least 2 / (resamples + 1)
     n: int
-    """Utterances in the comparison."""
-    n_left_out: int
-    """Utterances that only one of the two, or neither, has a value for."""
+    n_left_out: int  # utterances without a value on one side or both
 
 
-def bootstrap_mean(values: Sequence[float | None], *, seed: int, resamples: int = RESAMPLES) -> Estimate | None:
-    """The mean of per-utterance scores with its BCa interval; None when no utterance has a value.
+def interval(top: Floats, bottom: Floats, *, seed: int, resamples: int = RESAMPLES) -> tuple[float, float] | None:
+    """Ends of the 95 % BCa interval (Efron 1987) of sum(top) / sum(bottom); None for fewer than two utterances.
 
-    values: one entry an utterance; None (or NaN) is an utterance that failed.
+    top, bottom: (n,), NaN where an utterance has no value. Equal utterances give an interval of no width.
     """
-    scores = _array(values)
-    kept = scores[~np.isnan(scores)]
-    return _estimate(kept, np.ones_like(kept), len(scores) - len(kept), seed, resamples)
-
-
-def bootstrap_ratio(
-    numerator: Sequence[float | None],
-    denominator: Sequence[float | None],
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-) -> Estimate | None:
-    """A pooled rate, sum(numerator) / sum(denominator), with its BCa interval; None when nothing is counted.
-
-    numerator, denominator: one entry an utterance, such as edits and reference words; None on either side is an
-    utterance that failed.
-    """
-    top, bottom = _array(numerator), _array(denominator)
-    _same_length(top, bottom)
-    kept = ~(np.isnan(top) | np.isnan(bottom))
-    return _estimate(top[kept], bottom[kept], int((~kept).sum()), seed, resamples)
-
-
-def paired_bootstrap(
-    a: Sequence[float | None], b: Sequence[float | None], *, seed: int, resamples: int = RESAMPLES
-) -> Comparison | None:
-    """Compare two systems' scores on the same utterances; None when no utterance has both.
-
-    a, b: entry i of each is utterance i; None (or NaN) is a failure, which takes the pair out.
-    """
-    ones = [1.0] * len(a)
-    return paired_bootstrap_ratio(a, ones, b, ones, seed=seed, resamples=resamples)
-
-
-def paired_bootstrap_ratio(
-    a_numerator: Sequence[float | None],
-    a_denominator: Sequence[float | None],
-    b_numerator: Sequence[float | None],
-    b_denominator: Sequence[float | None],
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-) -> Comparison | None:
-    """Compare two pooled rates on the same utterances; None when no utterance has both or nothing is counted."""
-    columns = [_array(x) for x in (a_numerator, a_denominator, b_numerator, b_denominator)]
-    for column in columns[1:]:
-        _same_length(columns[0], column)
-    table = np.stack(columns, axis=1)
-    kept = table[~np.isnan(table).any(axis=1)]
-    sums = [math.fsum(column) for column in kept.T]
-    if not len(kept) or not sums[1] or not sums[3]:
+    kept = np.isfinite(top) & np.isfinite(bottom)
+    top, bottom = top[kept], bottom[kept]
+    if len(top) < 2 or not bottom.sum():
         return None
-    drawn = _resampled_sums(kept, seed, resamples)
-    spread = _divide(drawn[:, 0], drawn[:, 1]) - _divide(drawn[:, 2], drawn[:, 3])
-    spread = spread[np.isfinite(spread)]
-    low, high = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    tail = min(int((spread <= 0).sum()), int((spread >= 0).sum()))
-    return Comparison(
-        difference=sums[0] / sums[1] - sums[2] / sums[3],
-        low=float(low),
-        high=float(high),
-        p=min(1.0, 2 * (tail + 1) / (len(spread) + 1)),
-        n=len(kept),
-        n_left_out=len(table) - len(kept),
-    )
+    if bottom.all() and np.ptp(top / bottom) <= 1e-12 * abs(top[0] / bottom[0]):
+        return float(top[0] / bottom[0]), float(top[0] / bottom[0])
+    found = _resampled([(top, bottom)], "BCa", seed, resamples)
+    low, high = found.confidence_interval
+    if not np.isfinite([low, high]).all():  # BCa is undefined: fall back to the percentile interval
+        low, high = _quantiles(found.bootstrap_distribution)
+    return float(low), float(high)
+
+
+def difference(
+    left: tuple[Floats, Floats], right: tuple[Floats, Floats], *, seed: int, resamples: int = RESAMPLES
+) -> Comparison | None:
+    """Compare two systems on the same utterances; None when no utterance has a value of both.
+
+    left, right: (top, bottom), (n,) each, utterance for utterance, NaN where there is no value. The p-value inverts the
+    percentile interval, so that the two never disagree before `holm`.
+    """
+    stacked = np.stack([*left, *right])
+    kept = stacked[:, np.isfinite(stacked).all(axis=0)]
+    n = kept.shape[1]
+    if not n or not kept[1].sum() or not kept[3].sum():
+        return None
+    apart = float(kept[0].sum() / kept[1].sum() - kept[2].sum() / kept[3].sum())
+    low, high, p = apart, apart, 1.0
+    if n > 1:
+        drawn = _resampled([(kept[0], kept[1]), (kept[2], kept[3])], "percentile", seed, resamples)
+        spread = drawn.bootstrap_distribution[np.isfinite(drawn.bootstrap_distribution)]
+        low, high = _quantiles(spread)
+        tail = min((spread <= 0).sum(), (spread >= 0).sum())
+        p = min(1.0, 2 * (int(tail) + 1) / (len(spread) + 1))
+    return Comparison(difference=apart, low=low, high=high, p=p, n=n, n_left_out=stacked.shape[1] - n)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -152,89 +94,53 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Reject where the adjusted value is at most 0.05 and the chance of any false rejection stays at most 5 %.
     """
-    count = len(p_values)
-    adjusted = [0.0] * count
-    running = 0.0
-    for rank, index in enumerate(sorted(range(count), key=lambda i: p_values[i])):
-        running = max(running, min(1.0, (count - rank) * p_values[index]))
-        adjusted[index] = running
-    return adjusted
+    plain = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(plain, kind="stable")
+    adjusted = np.empty_like(plain)
+    adjusted[order] = np.maximum.accumulate(np.minimum(1.0, plain[order] * np.arange(len(plain), 0, -1)))
+    return [float(p) for p in adjusted]
 
 
 def outcome(comparison: Comparison, p_adjusted: float, *, higher_is_better: bool) -> Outcome:
-    """Whether a is better or worse than b, or neither can be said at the 5 % level (or with so few utterances)."""
+    """Whether left is better or worse than right, or neither can be said at the 5 % level (or of so few utterances)."""
     if p_adjusted > 1 - LEVEL or comparison.n < MIN_PAIRS or comparison.difference == 0:
         return "inconclusive"
     return "better" if (comparison.difference > 0) == higher_is_better else "worse"
 
 
-# ---------------------------------------------------------------- the one resampler
+def _resampled(sides: list[tuple[Floats, Floats]], method: str, seed: int, resamples: int) -> Any:
+    """A bootstrap by scipy of the ratio of one side, or of the ratio of the first side minus that of the second."""
+    from scipy.stats import DegenerateDataWarning, bootstrap
+
+    if all(np.ptp(bottom) == 0 for _, bottom in sides):  # plain means: one column to resample instead of two or four
+        rates = [top / bottom for top, bottom in sides]
+        data: tuple[Floats, ...] = (rates[0] - rates[1] if len(rates) > 1 else rates[0],)
+        statistic: Any = np.mean
+    else:
+        data = tuple(column for side in sides for column in side)
+        statistic = _ratio
+    with warnings.catch_warnings(), np.errstate(divide="ignore", invalid="ignore"):
+        warnings.simplefilter("ignore", DegenerateDataWarning)
+        return bootstrap(
+            data,
+            statistic,
+            paired=len(data) > 1,
+            vectorized=True,
+            n_resamples=resamples,
+            batch=max(1, _BATCH // len(data[0])),
+            confidence_level=LEVEL,
+            method=method,
+            rng=rng(seed, "bootstrap"),
+        )
 
 
-def _array(values: Sequence[float | None]) -> Floats:
-    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+def _ratio(*columns: Floats, axis: int = -1) -> Floats:
+    """One ratio of sums, or the difference of two such ratios."""
+    top, bottom, *others = (column.sum(axis=axis) for column in columns)
+    ratio = np.asarray(top / bottom)
+    return ratio - others[0] / others[1] if others else ratio
 
 
-def _same_length(a: Floats, b: Floats) -> None:
-    if len(a) != len(b):
-        raise ValueError(f"the sequences must list the same utterances, but they have {len(a)} and {len(b)} entries")
-
-
-def _divide(top: Floats, bottom: Floats) -> Floats:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(top / bottom, dtype=np.float64)
-
-
-def _resampled_sums(table: Floats, seed: int, resamples: int) -> Floats:
-    """Column sums of bootstrap samples of the rows. table: (n, k) -> (resamples, k).
-
-    Equal columns are summed once, and one of ones, the denominator of a plain mean, not at all.
-    """
-    generator = runtime.rng(seed, "bootstrap")
-    count = len(table)
-    columns = {column.tobytes(): column for column in np.ascontiguousarray(table.T)}
-    sums = {key: np.full(resamples, float(count)) for key in columns}
-    drawn = {key: column for key, column in columns.items() if (column != 1.0).any()}
-    step = max(1, _CHUNK // count)
-    for start in range(0, resamples, step):
-        index = generator.integers(0, count, size=(min(step, resamples - start), count))
-        for key, column in drawn.items():
-            sums[key][start : start + step] = column[index].sum(axis=1)
-    return np.stack([sums[column.tobytes()] for column in np.ascontiguousarray(table.T)], axis=1)
-
-
-def _estimate(top: Floats, bottom: Floats, n_failed: int, seed: int, resamples: int) -> Estimate | None:
-    total = math.fsum(bottom)
-    if not total:
-        return None
-    mean = math.fsum(top) / total
-    low: float | None = None
-    high: float | None = None
-    if len(top) > 1:
-        drawn = _resampled_sums(np.stack([top, bottom], axis=1), seed, resamples)
-        low, high = _bca(mean, _divide(drawn[:, 0], drawn[:, 1]), top, bottom)
-    return Estimate(mean=mean, low=low, high=high, n=len(top), n_failed=n_failed)
-
-
-def _bca(mean: float, drawn: Floats, top: Floats, bottom: Floats) -> tuple[float, float]:
-    """Ends of the BCa interval from the bootstrap replicates `drawn` and the jackknife of the ratio."""
-    drawn = drawn[np.isfinite(drawn)]
-    normal = NormalDist()
-    close = np.abs(drawn - mean) <= 1e-12 * max(1.0, abs(mean))
-    below = float((drawn < mean)[~close].sum() + 0.5 * close.sum()) / len(drawn)
-    bias = normal.inv_cdf(min(max(below, 0.5 / len(drawn)), 1 - 0.5 / len(drawn)))
-    jackknife = _divide(top.sum() - top, bottom.sum() - bottom)
-    jackknife = jackknife[np.isfinite(jackknife)]
-    centred = jackknife.mean() - jackknife if len(jackknife) else np.zeros(1)
-    scale = float((centred**2).sum()) ** 1.5
-    acceleration = float((centred**3).sum()) / (6 * scale) if scale > 0 else 0.0
-    ends = []
-    for share in ((1 - LEVEL) / 2, (1 + LEVEL) / 2):
-        z = bias + normal.inv_cdf(share)
-        ends.append(normal.cdf(bias + z / (1 - acceleration * z)) if acceleration * z < 1 else share)
-    low, high = np.quantile(drawn, ends)
+def _quantiles(drawn: Floats) -> tuple[float, float]:
+    low, high = np.quantile(drawn[np.isfinite(drawn)], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
-
-
-SEED = 1
-"""Seed of every interval: a constant, so that no profile moves a digit of a table."""

@@ -1,10 +1,11 @@
-"""The paper's claims, decided on measured scores.
+"""Two systems compared over the same utterances, and the paper's claims decided by such comparisons.
 
-    systems of a split -> pairs that differ in one thing (initialisation, or identity embedding)
-                       -> paired bootstrap per metric -> Holm's correction over the pairs of that axis
-                       -> `Verdict` per claim: reproduced, not reproduced, inconclusive, not measured
+    Measured, Measured, metric --compare--> Paired (difference, interval, p) --decide--> corrected by Holm, outcome
+    systems of a split --neighbours--> pairs that differ in one thing --judge--> a `Verdict` on each claim
 
-A verdict is a result and not a test: nothing here fails because it fell the other way.
+A family of comparisons that `decide` corrects together is whatever is printed as one table; a pair that cannot be
+compared says why and counts in no correction. A verdict is a result and not a test: nothing here fails because it fell
+the other way.
 """
 
 from __future__ import annotations
@@ -13,30 +14,48 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
-from v2sbench.results import paired
-from v2sbench.results.bootstrap import Outcome
-from v2sbench.results.measured import IDENTITIES, INITS, Measured, Variant, asked
-from v2sbench.results.paired import Paired
+from v2sbench.results import bootstrap
+from v2sbench.results.bootstrap import Comparison, Outcome
+from v2sbench.results.measured import Measured, asked
 from v2sbench.results.published import GRADES
-from v2sbench.runtime import UseError, build, choose, read_yaml
+from v2sbench.runtime import UseError, build, choose, fold, read_yaml
+from v2sbench.runtime.systems import IDENTITIES, INITS, Variant
 from v2sbench.scoring.metrics import METRICS
 
 CLAIMS = Path("results/claims.yaml")
 AXES: Mapping[str, tuple[str, ...]] = MappingProxyType({"init": INITS, "identity": IDENTITIES})
-"""What a pair may differ in, and the values of it."""
+"""What a pair may differ in, and its values."""
 PAIRED: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {"init": (("frozen", "scratch"), ("tuned", "scratch")), "identity": (("speaker", "face"),)}
 )
 """The comparisons made on each axis, left against right. "Pre-trained beats scratch" is the axis init."""
+HOLDS = ("most", "not-all")
 _FLIPPED: Mapping[Outcome, Outcome] = MappingProxyType(
     {"better": "worse", "worse": "better", "inconclusive": "inconclusive"}
 )
 
+Side = TypeVar("Side")
+Result = Literal["reproduced", "not reproduced", "inconclusive", "not measured"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paired(Generic[Side]):
+    """Two systems, compared in one metric."""
+
+    left: Side
+    right: Side
+    metric: str
+    comparison: Comparison | None  # left minus right; None when they cannot be compared
+    p_adjusted: float | None = None  # after Holm's correction over the family
+    outcome: Outcome | None = None  # of the left side; None when not compared, or not decided yet
+    why_not: str = ""  # why they cannot be compared
+    axis: str = ""  # what the two differ in, where that is one thing
+
+
 Pair = Paired[Variant]
 """Two variants that differ in one thing, its `axis`; the left one is claimed to be better."""
-Result = Literal["reproduced", "not reproduced", "inconclusive", "not measured"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,45 +63,28 @@ class Claim:
     """One sourced claim of the form "left beats right"."""
 
     id: str
-    """Short name."""
-    text: str
-    """The claim in one sentence."""
-    source: str
-    """Key in sources.bib."""
-    grade: str
-    """primary, secondary or assumed."""
-    axis: str
-    """Key of AXES: what the two sides differ in."""
-    left: tuple[str, ...]
-    """Values of the axis that are claimed to do better."""
-    right: tuple[str, ...]
-    """Values of the axis that are claimed to do worse."""
+    text: str  # the claim in one sentence
+    source: str  # key in sources.bib
+    grade: str  # one of GRADES
+    axis: str  # key of AXES: what the two sides differ in
+    left: tuple[str, ...]  # values of the axis that are claimed to do better
+    right: tuple[str, ...]  # values of the axis that are claimed to do worse
     metrics: tuple[str, ...]
-    """Metrics that the claim is about."""
-    holds: str
-    """`most` or `not-all`: how many of the comparisons make the claim true."""
-    locator: str = ""
-    """Where in the source."""
-    splits: tuple[str, ...] = ()
-    """Splits that the claim is about; all where empty."""
-    models: tuple[str, ...] = ()
-    """Models that the claim is about; all where empty."""
+    holds: str  # one of HOLDS: how many of the comparisons make the claim true
+    locator: str = ""  # where in the source
+    splits: tuple[str, ...] = ()  # splits that the claim is about; all where empty
+    models: tuple[str, ...] = ()  # models that the claim is about; all where empty
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What the measured systems say about a claim."""
+    """What the measured systems say about a claim: a result, and how many comparisons it rests on."""
 
     claim: Claim
-    """The claim."""
     result: Result
-    """The verdict."""
     better: int
-    """Comparisons that go to the left side."""
     worse: int
-    """Comparisons that go to the right side."""
     undecided: int
-    """Comparisons that go to neither."""
 
     @property
     def basis(self) -> str:
@@ -109,7 +111,7 @@ def read_claims(path: Path = CLAIMS) -> list[Claim]:
         for metric in claim.metrics:
             choose("metric", metric, METRICS)
         choose("grade", claim.grade, dict.fromkeys(GRADES))
-        choose("quantifier", claim.holds, dict.fromkeys(("most", "not-all")))
+        choose("quantifier", claim.holds, dict.fromkeys(HOLDS))
     if len({claim.id for claim in claims}) < len(claims):
         raise UseError(f"{path} has two claims of one id")
     return claims
@@ -119,32 +121,72 @@ def read_claims(path: Path = CLAIMS) -> list[Claim]:
 
 
 def compare(
+    split: str,
+    metric: str,
+    left: tuple[Side, Measured],
+    right: tuple[Side, Measured],
+    clips: Sequence[str],
+    *,
+    axis: str = "",
+) -> Paired[Side]:
+    """The paired bootstrap of two systems in one metric, over those of `clips` for which both have a value.
+
+    split: enters the seed, so that a table's digits do not depend on what else it compares. left, right: the name of
+    the side, and its scores.
+    """
+    (a_name, a), (b_name, b) = left, right
+    why_not = a.comparable(b, metric)
+    if not why_not and not (a.has(metric) and b.has(metric)):
+        why_not = "not measured"
+    if not why_not:
+        stops = [(side.system, side.column(metric, clips).note) for side in (a, b)]
+        why_not = "; ".join(f"{system}: {note}" for system, note in stops if note)
+    comparison = None
+    if not why_not:
+        seed = fold(bootstrap.SEED, split, metric)
+        comparison = bootstrap.difference(a.shares(metric, clips), b.shares(metric, clips), seed=seed)
+        why_not = "" if comparison else "no utterance has a value of both"
+    return Paired(left=a_name, right=b_name, metric=metric, comparison=comparison, why_not=why_not, axis=axis)
+
+
+def decide(family: Iterable[Paired[Side]]) -> list[Paired[Side]]:
+    """The family with p-values corrected by Holm over all of it, and the outcome of each comparison."""
+    items = list(family)
+    adjusted = iter(bootstrap.holm([item.comparison.p for item in items if item.comparison]))
+    decided = []
+    for item in items:
+        if item.comparison:
+            p = next(adjusted)
+            higher = METRICS[item.metric].higher_is_better
+            said = bootstrap.outcome(item.comparison, p, higher_is_better=higher)
+            item = replace(item, p_adjusted=p, outcome=said)
+        decided.append(item)
+    return decided
+
+
+def neighbours(
     split: str, systems: Mapping[str, Measured], metrics: Sequence[str], axes: Iterable[str] = tuple(AXES)
 ) -> list[Pair]:
-    """Every pair of measured variants that differ in one thing, in every metric, decided after Holm's correction."""
+    """Every pair of measured variants that differ in one thing, in every metric, decided axis by axis."""
     clips = asked(systems) if systems else []
+    variants = [variant for name in systems if (variant := Variant.of(name))]
     found: list[Pair] = []
     for axis in axes:
-        found += paired.decide(
-            paired.compare(split, metric, (left, systems[left.name]), (right, systems[right.name]), clips, axis=axis)
-            for left, right in _neighbours(systems, axis)
+        pairs = [
+            (one, other)
+            for one in variants
+            for left, right in PAIRED[axis]
+            if getattr(one, axis) == left
+            for other in variants
+            if other == replace(one, **{axis: right})
+        ]
+        found += decide(
+            compare(split, metric, (left, systems[left.name]), (right, systems[right.name]), clips, axis=axis)
+            for left, right in pairs
             for metric in metrics
             if systems[left.name].has(metric) and systems[right.name].has(metric)
         )
     return found
-
-
-def _neighbours(systems: Mapping[str, Measured], axis: str) -> list[tuple[Variant, Variant]]:
-    """Measured variants that differ in the axis alone, as (left, right) of PAIRED, in the order of `systems`."""
-    variants = [variant for name in systems if (variant := Variant.of(name))]
-    return [
-        (one, other)
-        for one in variants
-        for left, right in PAIRED[axis]
-        if getattr(one, axis) == left
-        for other in variants
-        if other == replace(one, **{axis: right})
-    ]
 
 
 # ---------------------------------------------------------------- judging
@@ -158,23 +200,24 @@ def judge(split: str, claims: Iterable[Claim], pairs: Sequence[Pair]) -> list[Ve
 def _verdict(claim: Claim, pairs: Sequence[Pair]) -> Verdict:
     outcomes = [said for pair in pairs if (said := _outcome_for(claim, pair))]
     better, worse = outcomes.count("better"), outcomes.count("worse")
-    result: Result
+    result: Result = "inconclusive"
     if not outcomes:
         result = "not measured"
     elif claim.holds == "most":
         # "Most" needs more than half; it is refuted as soon as half of the comparisons go the other way.
-        result = "inconclusive"
         if 2 * better > len(outcomes):
             result = "reproduced"
         elif 2 * worse >= len(outcomes):
             result = "not reproduced"
-    else:
-        result = "reproduced" if worse else "not reproduced" if better == len(outcomes) else "inconclusive"
+    elif worse:
+        result = "reproduced"
+    elif better == len(outcomes):
+        result = "not reproduced"
     return Verdict(claim=claim, result=result, better=better, worse=worse, undecided=outcomes.count("inconclusive"))
 
 
 def _outcome_for(claim: Claim, pair: Pair) -> Outcome | None:
-    """What the pair says of the claim's left side; None when it is not about the claim or could not be compared."""
+    """The outcome for the claim's left side; None when the pair is not about the claim or could not be compared."""
     if pair.axis != claim.axis or pair.metric not in claim.metrics or pair.outcome is None:
         return None
     if claim.models and pair.left.model not in claim.models:

@@ -1,8 +1,10 @@
-"""Measured results as they are stored, per-utterance scores, read and checked; reported.py reads the papers' numbers.
+"""Measured results as they are stored, scores of every utterance, read and checked.
 
     results/measured/<split>/<system>.jsonl                         one clip a line
     results/measured/<split>/<system>.meta.json                     protocol, recogniser, metric versions, coverage
     results/measured/<split>/protocols/<system>.<protocol>.jsonl    the same audio scored by the rules of others
+
+    files --load--> Measured: its lines, and a frame of clips by metrics
 
 Reading checks what a table relies on and says which line, field or file is off.
 """
@@ -10,19 +12,23 @@ Reading checks what a table relies on and says which line, field or file is off.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from v2sbench.results.published import PAPER_NAMES
 from v2sbench.runtime import UseError
-from v2sbench.scoring.metrics import METRICS, PROTOCOLS, Column, Protocol, column, shares
+from v2sbench.runtime.systems import CEILINGS, FLOORS, GROUND_TRUTH, IDENTITIES, INITS, REFERENCES, Variant
+from v2sbench.scoring import METRICS, PROTOCOLS, Column, Protocol, column, shares
 from v2sbench.scoring.scores import meta_path, read_scores
 
-MEASURED = Path("results/measured")
+if TYPE_CHECKING:
+    from v2sbench.results.bootstrap import Floats
 
+MEASURED = Path("results/measured")
 GROUPS: Mapping[str, str] = MappingProxyType(
     {
         "reported": "Reported",
@@ -33,35 +39,6 @@ GROUPS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Groups of rows in the order of the table, with their headings."""
-CEILINGS = ("ground-truth", "griffin-lim")
-FLOORS = ("noise", "other-sentence")
-INITS = ("scratch", "frozen", "tuned")
-IDENTITIES = ("speaker", "face")
-
-_VARIANT = re.compile(r"v2a-(?P<model>.+?)-(?P<identity>speaker|face)-(?P<init>scratch|frozen|tuned)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Variant:
-    """What a variant's name says."""
-
-    model: str
-    """Family and size, e.g. `mel-s`."""
-    identity: str
-    """`speaker` or `face`."""
-    init: str
-    """`scratch`, `frozen` or `tuned`."""
-
-    @classmethod
-    def of(cls, system: str) -> Variant | None:
-        """The parts of `v2a-<model>-<identity>-<init>`; None for any other system."""
-        found = _VARIANT.fullmatch(system)
-        return cls(**found.groupdict()) if found else None
-
-    @property
-    def name(self) -> str:
-        """The variant's name."""
-        return f"v2a-{self.model}-{self.identity}-{self.init}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +46,8 @@ class Measured:
     """One system's scores on a split."""
 
     system: str
-    """Variant, reference or a user's name."""
-    meta: Mapping[str, Any]
-    """The system's meta.json."""
-    lines: Mapping[str, Mapping[str, Any]]
-    """Clip -> its line."""
+    meta: Mapping[str, Any]  # its meta.json
+    lines: Mapping[str, Mapping[str, Any]]  # clip -> its line
 
     @property
     def rules(self) -> Protocol:
@@ -83,26 +57,44 @@ class Measured:
             raise UseError(f"{self.system} was scored under protocol {name!r}, unknown here; score it again")
         return PROTOCOLS[name]
 
+    @cached_property
+    def frame(self) -> Any:
+        """A data frame: a row a clip, two columns a metric, (metric, "top") and (metric, "bottom"), NaN for a failure.
+
+        They are what the clip adds to numerator and denominator of the metric's number, by the rules of the protocol.
+        """
+        import pandas as pd
+
+        lines = list(self.lines.values())
+        columns = {}
+        for metric in filter(self.has, METRICS):
+            added = [share or (None, None) for share in shares(self.rules, metric, lines)]
+            columns[metric, "top"], columns[metric, "bottom"] = zip(*added, strict=True)
+        return pd.DataFrame(columns, index=list(self.lines), dtype="float64")
+
+    def shares(self, metric: str, clips: Sequence[str]) -> tuple[Floats, Floats]:
+        """(clips,) numerators and denominators of a metric; NaN for a clip without a value."""
+        found = self.frame[metric].reindex(clips)
+        return found["top"].to_numpy(), found["bottom"].to_numpy()
+
+    def rates(self, clips: Sequence[str]) -> Any:
+        """A data frame of clips by metrics: each clip's own score, a WER in percent of its own words."""
+        frame = self.frame.reindex(clips)
+        if frame.empty:
+            return frame
+        bottom = frame.xs("bottom", axis=1, level=1)
+        return frame.xs("top", axis=1, level=1) / bottom.where(bottom != 0)
+
+    def utterances(self, metric: str, clips: Sequence[str]) -> dict[str, float]:
+        """Clip -> its score, for the clips that have one; a WER in percent of its own words."""
+        return dict(self.rates(clips)[metric].dropna()) if self.has(metric) else {}
+
     def asked(self, clips: Sequence[str]) -> list[Mapping[str, Any]]:
         """The lines of `clips` in their order; a bare one, which fails in every metric, for a clip without a line."""
         return [self.lines.get(clip, {"clip": clip}) for clip in clips]
 
-    def shares(self, metric: str, clips: Sequence[str]) -> tuple[list[float | None], list[float | None]]:
-        """What each clip adds to numerator and denominator of the metric's column; None where it adds nothing."""
-        found = [share or (None, None) for share in shares(self.rules, metric, self.asked(clips))]
-        return [top for top, _ in found], [bottom for _, bottom in found]
-
-    def utterances(self, metric: str, clips: Sequence[str]) -> dict[str, float]:
-        """Clip -> its score, for the clips that have one; a WER in percent of its own words."""
-        tops, bottoms = self.shares(metric, clips)
-        return {
-            clip: top / bottom
-            for clip, top, bottom in zip(clips, tops, bottoms, strict=True)
-            if top is not None and bottom
-        }  # fmt: skip
-
     def column(self, metric: str, clips: Sequence[str], words: Mapping[str, int] | None = None) -> Column:
-        """The metric's number over `clips` by the rules of the protocol; words as for `metrics.column`."""
+        """The metric's number over `clips` by the rules of the protocol; words as for `scoring.metrics.column`."""
         return column(self.rules, metric, self.asked(clips), words)
 
     def has(self, metric: str) -> bool:
@@ -111,13 +103,12 @@ class Measured:
 
     def comparable(self, other: Measured, metric: str) -> str:
         """Empty when the two were scored alike for this metric, else what differs."""
-        for key in ("protocol", "asr") if METRICS[metric].needs == "words" else ("protocol",):
-            mine, theirs = self.meta.get(key), other.meta.get(key)
-            if mine != theirs:
-                return f"{key} differs: {self.system} has {mine!r}, {other.system} has {theirs!r}"
+        keys = ("protocol", "asr") if METRICS[metric].needs == "words" else ("protocol",)
+        facts = [(key, self.meta.get(key), other.meta.get(key)) for key in keys]
         mine, theirs = (side.meta.get("metrics", {}).get(metric) for side in (self, other))
-        if mine != theirs:
-            return f"version of {metric} differs: {self.system} has {mine!r}, {other.system} has {theirs!r}"
+        for name, here, there in (*facts, (f"version of {metric}", mine, theirs)):
+            if here != there:
+                return f"{name} differs: {self.system} has {here!r}, {other.system} has {there!r}"
         return ""
 
 
@@ -126,8 +117,10 @@ class Measured:
 
 def read_measured(path: Path) -> Measured:
     """One system's scores from its .jsonl and .meta.json; UseError when either is missing or damaged."""
-    own = path.parent.name == "protocols"
-    system, split = (path.stem.rpartition(".")[0], path.parent.parent.name) if own else (path.stem, path.parent.name)
+    if path.parent.name == "protocols":
+        system, split = path.stem.rpartition(".")[0], path.parent.parent.name
+    else:
+        system, split = path.stem, path.parent.name
     again = f"run `v2sbench score {system} --split {split}`"
     side = meta_path(path)
     for needed in (path, side):
@@ -137,17 +130,18 @@ def read_measured(path: Path) -> Measured:
         meta = json.loads(side.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UseError(f"{side} is damaged ({error}); {again}") from None
-    rates = {name: item.per for name, item in METRICS.items() if item.per}
+    rates = {name: {"sub", "del", "ins", item.per} for name, item in METRICS.items() if item.per}
     lines: dict[str, Mapping[str, Any]] = {}
     for line in read_scores(path):
         clip = line["clip"]
         if clip in lines:
             raise UseError(f"{path} lists clip {clip} twice; {again}")
-        for name, per in rates.items():
-            counts, keys = line.get(name), ("sub", "del", "ins", per)
-            if counts is not None and not (isinstance(counts, dict) and counts.keys() >= set(keys)):
+        for name, keys in rates.items():
+            counts = line.get(name)
+            if counts is not None and not (isinstance(counts, dict) and counts.keys() >= keys):
                 raise UseError(
-                    f"{path}: {name} of clip {clip} must be edit counts ({', '.join(keys)}), not {counts!r}; {again}"
+                    f"{path}: {name} of clip {clip} must be edit counts ({', '.join(sorted(keys))}), "
+                    f"not {counts!r}; {again}"
                 )
         lines[clip] = line
     if not lines:
@@ -179,12 +173,10 @@ def load_protocols(split: str, measured: Path = MEASURED) -> dict[str, dict[str,
             found[item.system] = {main.rules.name: main} if main else {}
         found[item.system].setdefault(item.rules.name, item)
     if not found:
-        raise UseError(
-            f"no scores under {folder / 'protocols'}; run: v2sbench score SYSTEM --split {split} --protocol all"
-        )
-    places = list(PROTOCOLS)
+        todo = f"v2sbench score SYSTEM --split {split} --protocol all"
+        raise UseError(f"no scores under {folder / 'protocols'}; run: {todo}")
     return {
-        system: dict(sorted(found[system].items(), key=lambda item: places.index(item[0])))
+        system: {protocol: found[system][protocol] for protocol in PROTOCOLS if protocol in found[system]}
         for system in sorted(found, key=order)
     }
 
@@ -203,14 +195,13 @@ def group_of(system: str) -> str:
 
 def order(system: str) -> tuple[Any, ...]:
     """Sort key of measured systems: by group, then as the paper does: model, identity, scratch, frozen, tuned."""
-    place = list(GROUPS).index(group_of(system))
+    group = list(GROUPS).index(group_of(system))
     variant = Variant.of(system)
     if variant:
-        sizes = ("wave", "mel-s", "mel-m")
-        size = sizes.index(variant.model) if variant.model in sizes else len(sizes)
-        return (place, size, variant.model, IDENTITIES.index(variant.identity), INITS.index(variant.init))
-    fixed = (*CEILINGS, *FLOORS)
-    return (place, fixed.index(system) if system in fixed else len(fixed), system)
+        papers = list(PAPER_NAMES.values())
+        place = papers.index(variant.model) if variant.model in papers else len(papers)
+        return group, place, variant.model, IDENTITIES.index(variant.identity), INITS.index(variant.init)
+    return group, REFERENCES.index(system) if system in REFERENCES else len(REFERENCES), system
 
 
 def asked(systems: Mapping[str, Measured]) -> list[str]:
@@ -218,13 +209,13 @@ def asked(systems: Mapping[str, Measured]) -> list[str]:
 
     UseError when a system has a clip that the ground truth has not: one of the two is of another division.
     """
-    truth = systems.get("ground-truth")
-    clips = sorted(truth.lines if truth else {clip for system in systems.values() for clip in system.lines})
+    truth = systems.get(GROUND_TRUTH)
+    clips = set(truth.lines) if truth else {clip for system in systems.values() for clip in system.lines}
     for system in systems.values():
-        strange = sorted(set(system.lines) - set(clips))
+        strange = sorted(set(system.lines) - clips)
         if strange:
             raise UseError(
-                f"{system.system} has scores of {len(strange)} clips that ground-truth has not (e.g. {strange[0]}): "
+                f"{system.system} has scores of {len(strange)} clips that {GROUND_TRUTH} has not (e.g. {strange[0]}): "
                 "the split was changed between the two; score both again"
             )
-    return clips
+    return sorted(clips)

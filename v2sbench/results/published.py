@@ -1,4 +1,4 @@
-"""Numbers of the papers: results/reported.csv, one value a line with source and grade, read, checked and added to.
+"""Numbers of the papers: results/reported.csv, one value a line with source and grade; read it, check it, add to it.
 
     reported.csv --read_reported--> Reported   (each line by itself: fields, metric, grade, range)
                  --problems-------> what is wrong between lines, with the splits and the sources that there are
@@ -10,7 +10,6 @@ A value that nobody here has read has no line. Nothing here loads a corpus: whoe
 from __future__ import annotations
 
 import csv
-import io
 import math
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -19,22 +18,23 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from v2sbench.results.measured import IDENTITIES, INITS
-from v2sbench.runtime import UseError, atomic, suggest
-from v2sbench.scoring.metrics import METRICS, PROTOCOLS
+from v2sbench.runtime import UseError, suggest, write_csv
+from v2sbench.runtime.systems import IDENTITIES, INITS
+from v2sbench.scoring import METRICS, PROTOCOLS
 
 REPORTED = Path("results/reported.csv")
 SOURCES = Path("results/sources.bib")
 GRADES = ("primary", "secondary", "assumed")
 BARE_PESQ = "pesq"
-"""Metric name of a reported PESQ whose variant the source does not tell; it is comparable with nothing."""
+"""Metric of a reported PESQ when the source does not say which PESQ it is; it is comparable with nothing."""
 FIELDS = ("split", "method", "init", "identity", "metric", "protocol", "value", "source", "locator", "grade", "note")
 FACTS = ("asr", "pesq")
 """Keys of a `key=value` fact in the field protocol."""
 _SAME = ("split", "method", "init", "identity", "metric", "protocol", "source")
-"""Fields that say what a source measured: two values of one of these contradict each other."""
+"""Fields that name a measurement: two values for the same ones contradict each other."""
 _BARE_RANGE = (-0.5, 4.65)  # that of all PESQs together
-_PAPER_NAMES = MappingProxyType({"V2A-WaveGAN": "v2a-wave", "V2A-MelSpec-S": "v2a-mel-s", "V2A-MelSpec-M": "v2a-mel-m"})
+PAPER_NAMES = MappingProxyType({"V2A-WaveGAN": "wave", "V2A-MelSpec-S": "mel-s", "V2A-MelSpec-M": "mel-m"})
+"""The paper's names for the models that this suite reimplements, in the paper's order -> our names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,33 +42,22 @@ class Reported:
     """One line of reported.csv."""
 
     split: str
-    """Split of this suite that the number belongs to."""
-    method: str
-    """Name of the system in its source."""
-    init: str
-    """`scratch`, `frozen`, `tuned` or empty."""
-    identity: str
-    """`speaker`, `face` or empty."""
-    metric: str
-    """A metric of this suite, or `pesq` where the source does not say which PESQ."""
-    protocol: str
-    """Named protocol or a `key=value` fact about it, `;`-separated; empty when unknown."""
-    value: float
-    """As printed there; rates in percent."""
-    source: str
-    """Key in sources.bib."""
-    locator: str
-    """Where in the source."""
-    grade: str
-    """primary: read by us; secondary: quoted by somebody who read it; assumed."""
+    method: str  # name of the system in its source
+    init: str  # one of INITS or empty
+    identity: str  # one of IDENTITIES or empty
+    metric: str  # a metric of this suite, or BARE_PESQ
+    protocol: str  # named protocol or `key=value` facts about it, `;`-separated; empty when unknown
+    value: float  # as printed there; rates in percent
+    source: str  # key in sources.bib
+    locator: str  # where in the source
+    grade: str  # primary: read by us; secondary: quoted by somebody who read it; assumed
     note: str
-    """Anything a reader must know."""
 
     @property
     def variant(self) -> str | None:
         """The variant of this suite that reimplements the method, if the line says all parts of its name."""
-        family = _PAPER_NAMES.get(self.method)
-        return f"{family}-{self.identity}-{self.init}" if family and self.identity and self.init else None
+        model = PAPER_NAMES.get(self.method)
+        return f"v2a-{model}-{self.identity}-{self.init}" if model and self.identity and self.init else None
 
     @property
     def facts(self) -> tuple[str, ...]:
@@ -103,12 +92,8 @@ def _parsed(line: Mapping[str, Any], where: str) -> Reported:
     for name in ("split", "method", "source"):
         if not line[name]:
             raise UseError(f"{where}: field {name} is empty")
-    for name, allowed in (
-        ("metric", (BARE_PESQ, *METRICS)),
-        ("grade", GRADES),
-        ("init", ("", *INITS)),
-        ("identity", ("", *IDENTITIES)),
-    ):
+    choices = {"metric": (BARE_PESQ, *METRICS), "grade": GRADES, "init": ("", *INITS), "identity": ("", *IDENTITIES)}
+    for name, allowed in choices.items():
         if line[name] not in allowed:
             raise UseError(f"{where}: {name} must be one of {', '.join(filter(None, allowed))}, not {line[name]!r}")
     try:
@@ -137,7 +122,7 @@ def read_sources(path: Path = SOURCES) -> list[str]:
 
 
 def problems(lines: Iterable[Reported], *, splits: Collection[str], sources: Collection[str]) -> list[str]:
-    """What is wrong with reported numbers that are each well-formed, one sentence each.
+    """The faults of reported numbers that are each well-formed, one sentence each.
 
     splits: those of this suite. sources: keys of the bibliography.
     """
@@ -156,16 +141,18 @@ def problems(lines: Iterable[Reported], *, splits: Collection[str], sources: Col
             found.append(f"{name}: {line.value:g} looks like a fraction; rates stand in percent")
         other = seen.setdefault(tuple(getattr(line, field) for field in _SAME), line)
         if other is not line:
-            found.append(
-                f"{name}: is there twice" if other.value == line.value else
-                f"{name}: {line.value:g} contradicts {other.value:g}, which is there already; what was measured "
-                "otherwise must differ in method, init, identity or protocol"
-            )  # fmt: skip
+            if other.value == line.value:
+                found.append(f"{name}: is there twice")
+            else:
+                found.append(
+                    f"{name}: {line.value:g} contradicts {other.value:g}, which is there already; a number that was "
+                    "measured otherwise must differ in method, init, identity or protocol"
+                )
     return found
 
 
 def _bad_fact(fact: str) -> str:
-    """What is wrong with a part of the field protocol; empty when nothing is."""
+    """The fault of a part of the field protocol; empty when there is none."""
     key, equals, said = fact.partition("=")
     if (equals and key in FACTS and said) or (not equals and fact in PROTOCOLS):
         return ""
@@ -184,7 +171,7 @@ def add(
     they are written.
 
     line: FIELDS, all but value free text. UseError, and the file as it was, when the line has no locator or
-    something would be wrong with it (see `problems`); what is wrong with other lines is none of its concern.
+    something would be wrong with it (see `problems`). Faults of other lines do not matter here.
     """
     table = _table(path)
     before = [_parsed(entry, f"{path} line {number}") for number, entry in enumerate(table, start=2)]
@@ -198,12 +185,7 @@ def add(
         if said not in known:
             raise UseError(f"reported number refused: {said}")
     rows = sorted(zip([*before, new], [*table, line], strict=True), key=lambda pair: _place(pair[0]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(written for _, written in rows)
-    with atomic(path) as draft:
-        draft.write_bytes(text.getvalue().encode())
+    write_csv(path, [FIELDS, *([written[field] for field in FIELDS] for _, written in rows)])
     return new
 
 

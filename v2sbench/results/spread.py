@@ -8,21 +8,17 @@ subtracted from each other. What is said under them is how far the family of a m
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tabulate import tabulate
 
-from v2sbench.results import measured as results
-from v2sbench.results.measured import Measured, load_protocols
-from v2sbench.results.sheet import precise
-from v2sbench.results.tables import pipes
+from v2sbench.results.layout import pipes, write
+from v2sbench.results.measured import MEASURED, Measured, load_protocols
 from v2sbench.results.wording import label, number
-from v2sbench.runtime import atomic, choose
-from v2sbench.scoring.metrics import METRICS, PROTOCOLS, Column
+from v2sbench.runtime import choose
+from v2sbench.scoring import METRICS, PROTOCOLS, Column
 
 CSV_FIELDS = ("split", "system", "protocol", "metric", "value", "n", "n_failed", "value_floored", "asr", "note")
 
@@ -45,7 +41,7 @@ class Spread:
         return [metric for metric in METRICS if metric in there]
 
 
-def spread(split: str, *, measured: Path = results.MEASURED, only: Sequence[str] = ()) -> Spread:
+def spread(split: str, *, measured: Path = MEASURED, only: Sequence[str] = ()) -> Spread:
     """The stored scores of a split's systems under every protocol that they were scored under.
 
     only: the systems that are shown; all where empty. UseError when none was scored under several protocols.
@@ -168,22 +164,19 @@ def console(found: Spread) -> str:
 
 def csv_text(found: Spread) -> str:
     """Tidy form: a line a system, protocol and metric, twelve significant digits, empty where there is no number."""
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(CSV_FIELDS)
-    for system, scored in found.columns.items():
-        for protocol, columns in scored.items():
-            for metric, column in columns.items():
-                asr = found.asr[system][protocol] if METRICS[metric].needs == "words" else ""
-                writer.writerow(
-                    [found.split, system, protocol, metric, precise(column.value), column.n, column.n_failed,
-                     precise(column.floored), asr, column.note]
-                )  # fmt: skip
-    return stream.getvalue()
+    import pandas as pd
+
+    lines = [
+        (found.split, system, protocol, metric, column.value, column.n, column.n_failed, column.floored,
+         found.asr[system][protocol] if METRICS[metric].needs == "words" else "", column.note)
+        for system, scored in found.columns.items()
+        for protocol, columns in scored.items()
+        for metric, column in columns.items()
+    ]  # fmt: skip
+    frame = pd.DataFrame(lines, columns=list(CSV_FIELDS))
+    return str(frame.to_csv(index=False, float_format="%.12g", lineterminator="\n"))
 
 
 def save(found: Spread, out: Path) -> None:
     """Write `<out>/<split>.protocols.{md,csv}`."""
-    for ending, text in (("md", markdown(found)), ("csv", csv_text(found))):
-        with atomic(out / f"{found.split}.protocols.{ending}") as draft:
-            draft.write_bytes(text.encode())
+    write(out / f"{found.split}.protocols", {"md": markdown(found), "csv": csv_text(found)})

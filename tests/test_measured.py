@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import fake_scores
-from v2sbench.results.measured import Variant, asked, group_of, load, order, read_measured
+from v2sbench.results.measured import asked, group_of, load, order, read_measured
 from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import Variant, model_of
 
 
 def test_scores_come_back_as_they_were_written(tmp_path: Path) -> None:
     lines = fake_scores.scores(0.5, 3)
     found = read_measured(fake_scores.write(tmp_path / "s", "mine", lines))
     clips = [line["clip"] for line in lines]
-    assert found.shares("stoi", clips) == ([line["stoi"] for line in lines], [1, 1, 1])
-    assert found.shares("wer", clips) == ([100.0 * line["wer"]["sub"] for line in lines], [6, 6, 6])
-    assert found.shares("stoi", ["s1/unknown"]) == ([None], [None])
+    top, bottom = found.shares("stoi", clips)
+    assert (list(top), list(bottom)) == ([line["stoi"] for line in lines], [1, 1, 1])
+    top, bottom = found.shares("wer", clips)
+    assert (list(top), list(bottom)) == ([100.0 * line["wer"]["sub"] for line in lines], [6, 6, 6])
+    assert np.isnan(found.shares("stoi", ["s1/unknown"])).all()
+    assert found.utterances("wer", clips)[clips[0]] == 100 * lines[0]["wer"]["sub"] / 6
     assert found.column("stoi", clips).value == pytest.approx(sum(line["stoi"] for line in lines) / 3)
     assert found.column("stoi", [*clips, "s1/unknown"]).n_failed == 1
     assert not found.has("pesq_nb")
@@ -101,13 +105,19 @@ def test_groups_and_order_are_the_papers() -> None:
     assert group_of("v2a-mel-s-speaker-tuned-mine") == "system"
 
 
-def test_a_variants_name_says_what_it_is() -> None:
-    found = Variant.of("v2a-mel-m-face-frozen")
-    assert found == Variant(model="mel-m", identity="face", init="frozen")
-    assert found.name == "v2a-mel-m-face-frozen"
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("v2a-mel-m-face-frozen", "mel-m"), ("v2a-mel-s-wide-speaker-scratch", "mel-s-wide"), ("a2a-wave", "wave"),
+        ("v2a-mel-s-speaker-tuned-mine", "mel-s"), ("vocoder", "vocoder"),
+    ],
+)  # fmt: skip
+def test_the_model_in_a_name(name: str, model: str) -> None:
+    assert model_of(name) == model
+
+
+def test_a_variants_name_is_taken_apart_and_put_together() -> None:
+    found = Variant.of("v2a-mel-s-wide-face-frozen")
+    assert found == Variant(model="mel-s-wide", identity="face", init="frozen")
+    assert found.name == "v2a-mel-s-wide-face-frozen"
     assert Variant.of("ground-truth") is None
-
-
-def test_the_stored_format_is_json_lines(tmp_path: Path) -> None:
-    path = fake_scores.write(tmp_path, "mine", fake_scores.scores(0.5, 2))
-    assert [json.loads(line)["clip"] for line in path.read_text(encoding="utf-8").splitlines()]
