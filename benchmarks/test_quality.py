@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.conftest import Plan
 from v2sbench.results import Table, accept, check, read_claims, read_reported
-from v2sbench.results.gate import BASELINE, read_baseline, report
+from v2sbench.results.gate import report
+from v2sbench.results.gate_files import BASELINE, read_baseline
 from v2sbench.results.measured import MEASURED
 from v2sbench.results.published import read_sources
 from v2sbench.runtime import CheckError, UseError

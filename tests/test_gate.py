@@ -14,20 +14,8 @@ from tests import fake_scores
 from tests.trees import ROOT
 from v2sbench import cli
 from v2sbench.results import Results, accept, check, table
-from v2sbench.results.gate import (
-    BASELINE,
-    DEFAULT_TOLERANCE,
-    Baseline,
-    Change,
-    Checked,
-    author,
-    moved,
-    read_baseline,
-    read_utterances,
-    report,
-    summary,
-    tolerance,
-)
+from v2sbench.results.gate import DEFAULT_TOLERANCE, Change, Checked, moved, report, summary, tolerance
+from v2sbench.results.gate_files import BASELINE, Baseline, author, read_baseline, read_utterances
 from v2sbench.runtime import UseError
 from v2sbench.scoring.metrics import METRICS
 

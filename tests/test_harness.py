@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks.conftest import checked, systems_here
 from tests import fake_scores
-from v2sbench.results.gate import read_baseline
+from v2sbench.results.gate_files import read_baseline
 from v2sbench.runtime import UseError
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,7 +12,7 @@ import pytest
 from tests import fake_scores
 from v2sbench import cli
 from v2sbench.results import load
-from v2sbench.results.spread import Spread, console, csv_text, header, lines, markdown, reach, spread
+from v2sbench.results.spread import Spread, console, csv_text, header, lines, markdown, remarks, spread
 from v2sbench.runtime import UseError
 
 SPLIT = "grid33-unseen"
@@ -64,7 +64,7 @@ def test_the_lines_say_what_there_is(found: Spread) -> None:
 
 
 def test_the_spread_of_each_family_is_the_message(found: Spread) -> None:
-    said = reach(found, "my.system")
+    said = remarks(found, "my.system")
     assert "PESQ from 1.100 (PESQ-NB raw, evalaudio-2020) to 1.700 (PESQ-NB, v2sbench-1)." in said
     assert not any(text.startswith("ESTOI") for text in said), "one number has no spread"
     for layout in (markdown, console):

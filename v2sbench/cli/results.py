@@ -148,7 +148,8 @@ def gate(split: str, systems: str | None) -> None:
 )
 def accept(split: str, why: str, systems: str | None) -> None:
     """Make the scores the baseline."""
-    from v2sbench.results.gate import BASELINE, accept
+    from v2sbench.results import accept
+    from v2sbench.results.gate_files import BASELINE
 
     done = accept(split, why, systems=names_in(systems))
     print(f"baseline: {BASELINE / split}.csv: {done.changed}")

@@ -22,7 +22,7 @@ from v2sbench.results.measured import Measured, asked
 from v2sbench.results.published import GRADES
 from v2sbench.runtime import UseError, build, choose, fold, read_yaml
 from v2sbench.runtime.systems import IDENTITIES, INITS, Variant
-from v2sbench.scoring.metrics import METRICS
+from v2sbench.scoring import METRICS
 
 CLAIMS = Path("results/claims.yaml")
 AXES: Mapping[str, tuple[str, ...]] = MappingProxyType({"init": INITS, "identity": IDENTITIES})

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING, Any
 from v2sbench.results.published import PAPER_NAMES
 from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import CEILINGS, FLOORS, GROUND_TRUTH, IDENTITIES, INITS, REFERENCES, Variant
-from v2sbench.scoring import METRICS, PROTOCOLS, Column, Protocol, column, shares
-from v2sbench.scoring.scores import meta_path, read_scores
+from v2sbench.scoring import METRICS, PROTOCOLS, Column, Protocol, column, meta_path, read_scores, shares
 
 if TYPE_CHECKING:
     from v2sbench.results.bootstrap import Floats
@@ -94,7 +93,7 @@ class Measured:
         return [self.lines.get(clip, {"clip": clip}) for clip in clips]
 
     def column(self, metric: str, clips: Sequence[str], words: Mapping[str, int] | None = None) -> Column:
-        """The metric's number over `clips` by the rules of the protocol; words as for `scoring.metrics.column`."""
+        """The metric's number over `clips` by the rules of the protocol; words as for `scoring.column`."""
         return column(self.rules, metric, self.asked(clips), words)
 
     def has(self, metric: str) -> bool:

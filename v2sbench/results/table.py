@@ -3,7 +3,7 @@
     Results (which split, where its scores lie) --table--> Table --tidy--> a data frame, a line a system and metric
 
 Every clip of the ground truth is asked of every system: a clip without a line, or a line without the value, is a
-failure that is counted; what it does to the mean is the protocol's rule (`scoring.metrics.column`), and under this
+failure that is counted; what it does to the mean is the protocol's rule (`scoring.column`), and under this
 suite's own it enters none. The table is a function of the scores alone: no date, no machine, so the same scores give
 the same bytes.
 """
@@ -22,7 +22,7 @@ from v2sbench.results.measured import MEASURED, Measured, asked, group_of, load,
 from v2sbench.results.published import BARE_PESQ, REPORTED, Reported, read_reported
 from v2sbench.runtime import UseError, choose, fold
 from v2sbench.runtime.systems import GROUND_TRUTH, Variant
-from v2sbench.scoring import METRICS, PROTOCOLS
+from v2sbench.scoring import METRICS, PROTOCOLS, Column
 
 SHOWN = ("pesq_wb", "pesq_nb8", BARE_PESQ, "stoi", "estoi", "wer")
 """Metric columns of the tables for people, in the paper's order; those of another protocol follow. The csv has every
@@ -298,50 +298,38 @@ def measured_rows(split: str, systems: Mapping[str, Measured]) -> list[Row]:
 
 def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Mapping[str, Mapping[str, int]]) -> Row:
     known = [metric for metric in METRICS if system.has(metric)]
-    cells, missing = {}, {}
-    for metric in known:
-        cell = _cell(split, system, metric, clips, words.get(metric, {}))
-        if isinstance(cell, Cell):
-            cells[metric] = cell
-        else:
-            missing[metric] = cell
+    columns = {metric: system.column(metric, clips, words.get(metric)) for metric in known}
     variant, meta = Variant.of(system.system), system.meta
     return Row(
         split=split,
         group=group_of(system.system),
         system=system.system,
-        cells=cells,
+        cells={
+            name: _cell(split, system, name, clips, item) for name, item in columns.items() if item.value is not None
+        },
         init=variant.init if variant else "",
         identity=variant.identity if variant else "",
         vocoder=meta.get("vocoder") or "",
         protocol=meta.get("protocol") or "",
         asr=meta.get("asr") or "",
         versions={name: str(version) for name, version in meta.get("metrics", {}).items()},
-        missing=missing,
+        missing={metric: column.note for metric, column in columns.items() if column.note},
         coverage=meta.get("coverage") or "",
         n=len(clips),
         n_failed=sum(any(line.get(metric) is None for metric in known) for line in system.asked(clips)),
     )
 
 
-def _cell(split: str, system: Measured, metric: str, clips: Sequence[str], words: Mapping[str, int]) -> Cell | str:
-    """The metric over `clips`, or why it has no value."""
-    column = system.column(metric, clips, words)
-    if column.value is None:
-        return column.note
+def _cell(split: str, system: Measured, metric: str, clips: Sequence[str], column: Column) -> Cell:
+    """The metric over `clips`, with its interval."""
+    assert column.value is not None
     top, bottom = system.shares(metric, clips)
     low, high = bootstrap.interval(top, bottom, seed=fold(bootstrap.SEED, split, metric)) or (None, None)
-    rates = system.rates(clips)[metric]
     pooled = METRICS[metric].per and system.rules.aggregation == "pooled"
     return Cell(
-        value=column.value,
-        low=low,
-        high=high,
-        n=column.n,
-        n_failed=column.n_failed,
-        floored=column.floored,
-        utterance_mean=float(rates.mean()) if pooled else None,
-    )
+        value=column.value, low=low, high=high, n=column.n, n_failed=column.n_failed, floored=column.floored,
+        utterance_mean=float(system.rates(clips)[metric].mean()) if pooled else None,
+    )  # fmt: skip
 
 
 def _reference_counts(systems: Iterable[Measured], metric: str) -> dict[str, int]:
