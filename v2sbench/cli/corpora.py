@@ -21,7 +21,7 @@ Listing = tuple[list[str], list[list[str]]]
 
 
 @verb("what there is: corpora, splits, models, metrics, protocols, recognisers", "list splits", "list models")
-@click.argument("kind", metavar="KIND", help="corpora, splits, models, metrics, protocols or recognisers.")
+@click.argument("kind", help="corpora, splits, models, metrics, protocols or recognisers.")
 def list_command(kind: str) -> None:
     """Print one of the collections as a table."""
     from tabulate import tabulate
@@ -106,7 +106,7 @@ LISTS: dict[str, Callable[[], Listing]] = {
     "fetch lrw",
     "fetch vctk --list",
 )
-@click.argument("corpus", metavar="CORPUS", help="See `v2sbench list corpora`.")
+@click.argument("corpus", help="See `v2sbench list corpora`.")
 @click.option("--root", type=DIR, help="Where to (default: $V2S_DATA/CORPUS).")
 @click.option("--parts", metavar="P,P", help="Only these; --list names them (default: everything).")
 @click.option("--speakers", metavar="S,S", help="Only theirs, where the archives are cut by speaker.")

@@ -26,7 +26,7 @@ jobs_option = click.option(
 )
 split_option = click.option("--split", required=True, metavar="S", help="A prepared split.")
 system_option = click.option(
-    "--system", "systems", multiple=True, metavar="NAME=DIR", help="A system of your own, and the folder of its audio."
+    "--system", "systems", multiple=True, metavar="NAME=DIR", help="A system of your own and its audio; repeatable."
 )
 vocoder_option = click.option(
     "--vocoder", metavar="NAME|FILE", help="For a mel model: griffin-lim (default), or the path of a checkpoint."

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     "prepare demo",
     "prepare grid --root /corpora/grid --jobs 8",
 )
-@click.argument("corpus", metavar="CORPUS", help="A name of `v2sbench list corpora`.")
+@click.argument("corpus", help="A name of `v2sbench list corpora`.")
 @click.option("--root", type=DIR, help="The corpus (default: $V2S_DATA/CORPUS, else data/CORPUS).")
 @click.option("--out", type=DIR, help="Where the clips go (default: clips/CORPUS).")
 @click.option("--roi", metavar="NAME", help="Mouth finder: haar, mesh, precomputed (default: that of params.yaml).")
@@ -84,7 +84,7 @@ def _write_scan(root: Path, out: Path) -> None:
     "split demo-seen --face",
     "split grid4-seen --list my-list.tsv",
 )
-@click.argument("split", metavar="SPLIT", help="A name of `v2sbench list splits`.")
+@click.argument("split", help="A name of `v2sbench list splits`.")
 @click.option("--list", "listing", type=FILE, help="Import `subset<TAB>speaker/clip` lines instead.")
 @click.option("--clips", type=DIR, help="Prepared clips (default: clips/CORPUS).")
 @click.option("--out", type=DIR, help="Where the split goes (default: splits/SPLIT).")

@@ -25,6 +25,7 @@ from v2sbench.cli.options import (
     names_in,
     need_split,
     read_facts,
+    system_option,
     systems_of,
     verb,
 )
@@ -68,17 +69,13 @@ class Task:
 @click.option("--split", metavar="S", help="Take clips, references and texts from this split.")
 @click.option("--wavs", type=DIR, help="Any system's audio: DIR/<speaker>/<clip>.wav (or .flac) or DIR/<clip>.wav.")
 @click.option("--name", metavar="NAME", help="What to call the system of --wavs (default: its folder's name).")
-@click.option(
-    "--system", "systems", metavar="NAME=DIR", multiple=True, help="--wavs and --name in one; may be repeated."
-)
+@system_option
 @click.option("--refs", type=DIR, help="References for --wavs without a split.")
 @click.option("--texts", type=FILE, help="`clip<TAB>text` lines, for the WER without a split.")
 @click.option("--grammar", type=click.Choice(["grid"]), help="Read the texts from GRID file names instead.")
 @click.option("--truth", is_flag=True, help="Without a split: score the references too, as a ceiling.")
 @click.option(
-    "--out",
-    type=FILE,
-    help="Default: results/measured/S/SYSTEM.jsonl; without a split, the terminal. A folder for several.",
+    "--out", type=FILE, help="A folder for several (default: results/measured/S/SYSTEM.jsonl or the terminal)."
 )
 @click.option("--protocol", metavar="P", help="Or P,P or `all` to see the spread (default: that of params.yaml).")
 @click.option("--asr", metavar="A", help="Recogniser, or `none` (default: that of params.yaml).")
@@ -279,7 +276,7 @@ def _print_spread(found: Sequence[Summary]) -> None:
     print()
     print(tabulate(rows, headers=head, stralign="right", disable_numparse=True))
     print(
-        "\n* some clips failed: in it as the protocol has it. - no value by the protocol. Empty: not of the protocol."
+        "\n* some clips failed: counted as the protocol has it. - no value by the protocol. Empty: not of the protocol."
     )
     if len({item.protocol for item in found}) > 1:
         print("Numbers of different protocols are not comparable: the spread between them is no difference in quality.")

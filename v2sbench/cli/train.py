@@ -15,7 +15,7 @@ from v2sbench.runtime import UseError, choose
     "train a2a-mel-s --split demo-audio",
     "train v2a-mel-s-speaker-tuned --split demo-seen",
 )
-@click.argument("variant", metavar="VARIANT", help="A name of `v2sbench list models`.")
+@click.argument("variant", help="A name of `v2sbench list models`.")
 @split_option
 @click.option("--init", type=FILE, help="Weights to start from (default: those the card names).")
 @click.option("--out", type=FILE, help="Default: models/weights/S/VARIANT.safetensors.")
@@ -35,11 +35,7 @@ def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: 
     "synth ground-truth --split demo-seen",
     "synth v2a-mel-s-speaker-tuned --split demo-seen",
 )
-@click.argument(
-    "system",
-    metavar="SYSTEM",
-    help="A trained variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence.",
-)
+@click.argument("system", help="A variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence.")
 @split_option
 @click.option("--weights", type=FILE, help="Default: models/weights/S/SYSTEM.safetensors.")
 @vocoder_option
@@ -63,7 +59,7 @@ def synth(system: str, split: str, weights: Path | None, vocoder: str | None, su
     "one silent video -> speech",
     "speak face.mp4 --model models/weights/demo-seen/v2a-mel-s-speaker-tuned.safetensors --out said.wav",
 )
-@click.argument("video", type=FILE, metavar="VIDEO", help="A film of one talking face; its sound is not read.")
+@click.argument("video", type=FILE, help="A film of one talking face; its sound is not read.")
 @click.option("--model", required=True, type=FILE, metavar="WEIGHTS", help="A trained V2A .safetensors.")
 @click.option("--voice", type=FILE, metavar="WAV", help="A recording of the voice to speak with.")
 @click.option("--face", type=FILE, metavar="IMAGE", help="A picture of the face to speak as, for a face model.")
