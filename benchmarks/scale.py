@@ -110,8 +110,8 @@ def _make(clips: Path, split: Path, count: int) -> None:
     rows = ((("train" if at < count - val else "val"), *row[:2], row[4], row[5], row[11], row[3], row[2])
             for at, row in enumerate(entries(count)))  # fmt: skip
     write_table(split / "split.tsv", SPLIT_COLUMNS, rows)
-    about = {"name": "mix", "corpus": "mix", "clips": "../../clips/mix", "exact": True, "digest": "", "division": "",
-             "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None, "identity": "seen",
+    about = {"name": "mix", "corpus": "mix", "clips": "../../clips/mix", "coverage_label": "", "digest": "",
+             "division": "", "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None, "identity": "seen",
              "grammar": None, "wer": False}  # fmt: skip
     (split / "split.json").write_text(json.dumps(about))
     vectors = np.lib.format.open_memmap(split / "speaker.npy", "w+", np.float32, (count, 256))

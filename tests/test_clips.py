@@ -68,7 +68,7 @@ def test_tar_shards_of_an_earlier_version_are_refused(ready, tmp_path):
     shutil.copytree(ready, tmp_path / "old")
     index = tmp_path / "old" / "index.tsv"
     index.write_text(index.read_text().replace(".zip\t", ".tar\t"))
-    with pytest.raises(UseError, match="earlier version .* run: v2sbench prepare"):
+    with pytest.raises(UseError, match=r"earlier version .* run: v2sbench prepare"):
         Clips(tmp_path / "old")
 
 
