@@ -29,10 +29,9 @@ import numpy as np
 
 from v2sbench.audio import FPS, RATE, SAMPLES_PER_FRAME, decode_flac, encode_flac
 from v2sbench.clips.identities import Identities
-from v2sbench.clips.lines import write_table
 from v2sbench.clips.splits import COLUMNS as SPLIT_COLUMNS
 from v2sbench.clips.splits import read_split
-from v2sbench.clips.store import COLUMNS, Clips
+from v2sbench.clips.store import COLUMNS, Clips, write_table
 from v2sbench.corpora import corpus, root_of
 from v2sbench.prepare.clips import prepare
 from v2sbench.runtime import rng
@@ -52,7 +51,7 @@ def entries(clips: int) -> Iterator[tuple[object, ...]]:
         digest = hashlib.sha256(name.encode()).hexdigest()
         size = 100_000
         text = "words as they are in a sentence of a book, about as many as these"
-        shard = f"../libritts/shard-{at // 10_000:05d}.tar"
+        shard = f"../libritts/shard-{at // 10_000:05d}.zip"
         yield name, speaker, text, FRAMES, shard, at % 10_000 * size, size, 0, 0, 0, 0, digest, ""
 
 
@@ -111,8 +110,8 @@ def _make(clips: Path, split: Path, count: int) -> None:
     rows = ((("train" if at < count - val else "val"), *row[:2], row[4], row[5], row[11], row[3], row[2])
             for at, row in enumerate(entries(count)))  # fmt: skip
     write_table(split / "split.tsv", SPLIT_COLUMNS, rows)
-    about = {"name": "mix", "corpus": "mix", "clips": "../../clips/mix", "exact": True, "digest": "", "division": "",
-             "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None, "identity": "seen",
+    about = {"name": "mix", "corpus": "mix", "clips": "../../clips/mix", "coverage_label": "", "digest": "",
+             "division": "", "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None, "identity": "seen",
              "grammar": None, "wer": False}  # fmt: skip
     (split / "split.json").write_text(json.dumps(about))
     vectors = np.lib.format.open_memmap(split / "speaker.npy", "w+", np.float32, (count, 256))

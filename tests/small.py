@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from v2sbench.audio import RATE, SAMPLES_PER_FRAME, encode_flac
-from v2sbench.clips.lines import write_table
 from v2sbench.clips.splits import COLUMNS, DIMENSIONS
-from v2sbench.clips.store import Clips
+from v2sbench.clips.store import Clips, write_table
 from v2sbench.nets import card_from_json, load_card
 from v2sbench.nets.cards import Card, Params
 from v2sbench.prepare.writer import ShardWriter, encode_still

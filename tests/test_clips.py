@@ -6,7 +6,7 @@ import io
 import os
 import pickle
 import shutil
-import tarfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from v2sbench.clips.store import Clips
+from v2sbench.clips import Clips
+from v2sbench.clips import store as module
+from v2sbench.clips.store import Table, write_table
 from v2sbench.prepare import writer as shardwriter
 from v2sbench.runtime import UseError
 
@@ -49,28 +51,25 @@ def test_crops_may_be_written_to(ready):
     assert store.roi("s1/bbaf2n").any()
 
 
-def test_shards_are_plain_tar_files(ready):
-    with tarfile.open(ready / "shard-00000.tar", format=tarfile.USTAR_FORMAT) as tar:
-        members = tar.getmembers()
-        names = [name for clip in Clips(ready).ids for name in (f"{clip}.flac", f"{clip}.npy", f"{clip}.png")]
-        assert [member.name for member in members] == names
-        assert {(member.mtime, member.uid, member.uname, member.mode) for member in members} == {(0, 0, "", 0o644)}
-        assert all(not member.pax_headers for member in members)
-        store = Clips(ready)
-        for member in members:
-            clip, kind = member.name.rsplit(".", 1)
-            entry = store.entry(clip)
-            part = {"flac": "wave", "npy": "roi", "png": "face"}[kind]
-            assert member.offset_data == getattr(entry, f"{part}_offset")
-            assert member.size == getattr(entry, f"{part}_size")
-        np.testing.assert_array_equal(
-            np.load(io.BytesIO(tar.extractfile("s1/bbaf2n.npy").read())), store.roi("s1/bbaf2n")
-        )
+def test_shards_are_plain_zip_files(ready):
+    store = Clips(ready)
+    with zipfile.ZipFile(ready / "shard-00000.zip") as shard:
+        assert shard.testzip() is None
+        assert shard.namelist() == [f"{clip}.{kind}" for clip in store.ids for kind in ("flac", "npy", "png")]
+        assert {(member.date_time, member.compress_type) for member in shard.infolist()} == {((1980, 1, 1, 0, 0, 0), 0)}
+        for clip in store.ids:
+            offset, size = store.entry(clip).parts[0]
+            data = shard.read(f"{clip}.flac")
+            assert (ready / "shard-00000.zip").read_bytes()[offset : offset + size] == data
+            np.testing.assert_array_equal(np.load(io.BytesIO(shard.read(f"{clip}.npy"))), store.roi(clip))
 
 
-def test_a_name_too_long_for_tar(tmp_path):
-    with shardwriter.ShardWriter(tmp_path) as writer, pytest.raises(UseError, match="too long"):
-        writer.add("p1/" + "a" * 200, "p1", None, 1, b"x", b"", "")
+def test_tar_shards_of_an_earlier_version_are_refused(ready, tmp_path):
+    shutil.copytree(ready, tmp_path / "old")
+    index = tmp_path / "old" / "index.tsv"
+    index.write_text(index.read_text().replace(".zip\t", ".tar\t"))
+    with pytest.raises(UseError, match=r"earlier version .* run: v2sbench prepare"):
+        Clips(tmp_path / "old")
 
 
 def test_the_store_crosses_processes_and_threads(ready):
@@ -97,10 +96,10 @@ def test_store_errors_name_the_remedy(ready, tmp_path):
     with pytest.raises(UseError, match="v2sbench prepare"):
         Clips(tmp_path)
     shutil.copytree(ready, tmp_path / "cut")
-    (tmp_path / "cut" / "shard-00000.tar").write_bytes(b"short")
+    (tmp_path / "cut" / "shard-00000.zip").write_bytes(b"short")
     with pytest.raises(UseError, match="shorter than its index"):
         Clips(tmp_path / "cut").wave("s1/bbaf2n")
-    (tmp_path / "cut" / "shard-00000.tar").unlink()
+    (tmp_path / "cut" / "shard-00000.zip").unlink()
     with pytest.raises(UseError, match="v2sbench prepare"):
         Clips(tmp_path / "cut").wave("s1/bbaf2n")
     (tmp_path / "cut" / "clips.json").write_text("{")
@@ -120,7 +119,7 @@ def test_a_damaged_index(ready, tmp_path, damage):
 @pytest.mark.parametrize("part", ["wave", "roi", "face"])
 def test_changed_bytes_are_noticed(ready, tmp_path, part):
     shutil.copytree(ready, tmp_path / "clips")
-    path = tmp_path / "clips" / "shard-00000.tar"
+    path = tmp_path / "clips" / "shard-00000.zip"
     data = bytearray(path.read_bytes())
     data[getattr(Clips(ready).entry("s1/bbaf2n"), f"{part}_offset") + 500] ^= 1
     path.write_bytes(data)
@@ -134,3 +133,50 @@ def test_a_still_that_is_no_picture(tmp_path):
         writer.finish([], {})
     with pytest.raises(UseError, match="damaged; run: v2sbench prepare"):
         Clips(tmp_path).still("p1/a")
+
+
+# ---------------------------------------------------------------- tables
+
+COLUMNS = ("id", "text", "number")
+cells = st.text("ab\tc\r\n dé\N{MUSICAL SYMBOL G CLEF}", max_size=6)
+
+
+@given(st.lists(st.tuples(cells, st.none() | cells, st.integers()), max_size=30), st.integers(5, 40))
+def test_what_is_written_is_read(tmp_path_factory, rows, chunk):
+    path = tmp_path_factory.mktemp("table") / "a.tsv"
+    write_table(path, COLUMNS, rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        found = Table(path, COLUMNS)
+    assert len(found) == len(rows)
+    assert list(found) == found[:]
+    assert [int(number) for number in found.column("number")] == [row[2] for row in rows]
+    for line, (name, text, number) in zip(found, rows, strict=True):
+        blank = [value.translate(str.maketrans("\t\r\n", "   ")) for value in (name, text or "")]
+        assert line.split("\t") == [*blank, str(number)]
+
+
+@given(st.sets(st.text("ab-/é\N{MUSICAL SYMBOL G CLEF}", min_size=1, max_size=5)), st.text("ab-/é", max_size=5))
+def test_every_key_is_found_and_no_other(tmp_path_factory, names, other):
+    path = tmp_path_factory.mktemp("table") / "a.tsv"
+    write_table(path, COLUMNS, [(name, "x" * len(name) ** 2, at) for at, name in enumerate(sorted(names))])
+    found = Table(path, COLUMNS)
+    assert [found.find(name) for name in sorted(names)] == list(found)
+    assert (found.find(other) is None) == (other not in names)
+
+
+@pytest.mark.parametrize("text", ["", "id\ttext\tnumber", "id\tnumber\ttext\na\tb\t1\n", "id\ttext\tnumber\na\tb\t1",
+                                  "id\ttext\tnumber\na\tb\n", "id\ttext\tnumber\na\tb\nc\td\t2\n"])  # fmt: skip
+def test_damaged_tables(tmp_path, text):
+    (tmp_path / "a.tsv").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.tsv"):
+        Table(tmp_path / "a.tsv", COLUMNS)
+
+
+def test_a_table_that_is_replaced_is_read_on_as_it_was(tmp_path):
+    write_table(tmp_path / "a.tsv", COLUMNS, [("a", "old", 1)])
+    found = Table(tmp_path / "a.tsv", COLUMNS)
+    write_table(tmp_path / "b.tsv", COLUMNS, [("b", "new", 1)] * 9)
+    (tmp_path / "b.tsv").replace(tmp_path / "a.tsv")
+    assert list(found) == ["a\told\t1"]
+    assert len(pickle.loads(pickle.dumps(found))) == 9

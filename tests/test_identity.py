@@ -352,24 +352,42 @@ def tables(draw: st.DrawFn) -> SplitTable:
 @given(tables(), st.integers(0, 99), st.integers(0, 9))
 def test_identity_never_is_the_targets(table: SplitTable, seed: int, turn: int) -> None:
     """By the definition: the list of the speaker's other usable clips, training ones if there are, by hash."""
-    voices = Identities(table, seed)
-    vectors = table.embeddings("speaker")
-    assert voices.anonymous == (1 < len(table.rows) == len({row.speaker for row in table.rows}))
-    if voices.anonymous:
+    vectors, rows = table.embeddings("speaker"), list(table.rows)
+    usable = [at for at in range(len(rows)) if np.isfinite(vectors[at]).all()]
+    mates = [[at for at in usable if rows[at].speaker == row.speaker and rows[at].sha256 != row.sha256] for row in rows]
+    heard = {rows[at].speaker for at in usable if rows[at].subset == "train"}
+    anonymous = 1 < len(rows) == len({row.speaker for row in rows})
+    if not anonymous and any(not found and not heard - {row.speaker} for found, row in zip(mates, rows, strict=True)):
+        with pytest.raises(UseError, match="no other clip to take the identity"):
+            Identities(table, seed)
         return
-    for index, row in enumerate(table.rows):
-        others = [
-            mate
-            for mate, other in enumerate(table.rows)
-            if other.speaker == row.speaker and other.sha256 != row.sha256 and np.isfinite(vectors[mate]).all()
-        ]
-        others = [mate for mate in others if table.rows[mate].subset == "train"] or others
-        if others:
-            assert voices.mate(index, turn) == others[fold(seed, "identity", row.id, turn) % len(others)]
-            np.testing.assert_array_equal(voices.draw(index, turn), vectors[voices.mate(index, turn)])
-        else:
-            with pytest.raises(UseError, match="no other clip to take the identity"):
-                voices.draw(index, turn)
+    voices = Identities(table, seed)
+    assert voices.anonymous == anonymous
+    if anonymous:
+        return
+    for index, (row, found) in enumerate(zip(rows, mates, strict=True)):
+        others = [at for at in found if rows[at].subset == "train"] or found
+        mate = others[fold(seed, "identity", row.id, turn) % len(others)] if others else None
+        assert voices.mate(index, turn) == mate
+        expected = voices.mean() if mate is None else vectors[mate]
+        np.testing.assert_array_equal(voices.draw(index, turn), expected)
+
+
+@pytest.mark.parametrize("kind", ["speaker", "face"])
+def test_a_lone_clip_takes_the_mean_and_changes_no_other_draw(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    table = read_split(small_split(tmp_path, speakers=3, clips=5))
+    whole = Identities(table, 1, kind)
+    assert not caplog.records
+    rows = list(table.rows)
+    rows[-1] = replace(rows[-1], speaker="s9")  # a test clip: nobody's training mate
+    voices = Identities(replace(table, rows=tuple(rows)), 1, kind)
+    (warning,) = [record.getMessage() for record in caplog.records]
+    assert f"1 clips have no other clip of their speaker (the first is {rows[-1].id})" in warning
+    np.testing.assert_array_equal(voices.draw(len(rows) - 1, 7), voices.mean())
+    for index in range(len(rows) - 1):
+        np.testing.assert_array_equal(voices.draw(index, 7), whole.draw(index, 7))
 
 
 @pytest.mark.parametrize(("kind", "option"), [("speaker", "--voice WAV"), ("face", "--face IMAGE")])

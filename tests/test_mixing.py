@@ -11,9 +11,8 @@ import pytest
 from tests.miniatures import fake
 from tests.prepared import digests
 from v2sbench import cli
-from v2sbench.clips.lines import Lines
 from v2sbench.clips.splits import read_split
-from v2sbench.clips.store import COLUMNS, Clips
+from v2sbench.clips.store import COLUMNS, Clips, Table
 from v2sbench.corpora import corpus, split
 from v2sbench.corpora.mix import PARTS, mixed, unmixed
 from v2sbench.prepare.clips import prepare
@@ -90,7 +89,7 @@ def test_ids_interleave_where_one_parts_name_begins_anothers(tmp_path, clips):
         about = tmp_path / part / "clips.json"
         about.write_text(about.read_text().replace('"omceb"', f'"{part}"'))
     prepare_mix(replace(MIX, parts=("omceb", "omceb-2")), tmp_path, tmp_path / "mix")
-    ids = list(Lines(tmp_path / "mix" / "index.tsv", COLUMNS).column("id"))
+    ids = list(Table(tmp_path / "mix" / "index.tsv", COLUMNS).column("id"))
     assert ids == sorted(ids)
     assert unmixed("omceb-2-x/y", ("omceb", "omceb-2")) == ("omceb-2", "x/y")
     assert unmixed("vctk-x/y", ("omceb",)) is None

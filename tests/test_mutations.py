@@ -25,8 +25,7 @@ from tests.miniatures.mp4 import write_mp4
 from tests.trees import put
 from v2sbench import cli
 from v2sbench.audio import write_wav
-from v2sbench.clips.lines import Lines
-from v2sbench.clips.store import Clips
+from v2sbench.clips.store import Clips, Table
 from v2sbench.corpora import Clip, corpus, discover
 from v2sbench.corpora.grid_grammar import stems
 from v2sbench.prepare.clips import Report, prepare, prepare_clip
@@ -90,7 +89,7 @@ def spoil(good: list[bytes], number: int, *, suffixes: tuple[str, ...]) -> tuple
 def outcome(out: Path) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """Digests of the clips prepared, and (reason, detail) of what was not."""
     clips = Clips(out)
-    lines = [line.split("\t") for line in Lines(out / "quarantine.tsv", ("id", "reason", "detail"))]
+    lines = [line.split("\t") for line in Table(out / "quarantine.tsv", ("id", "reason", "detail"))]
     assert len({name for name, _, _ in lines}) == len(lines)
     assert all(clips.intact(name) for name in clips.ids)
     return {name: clips.entry(name).sha256 for name in clips.ids}, {name: (why, what) for name, why, what in lines}

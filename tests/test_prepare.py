@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
-import tarfile
+import zipfile
 
 import numpy as np
 import pytest
@@ -60,8 +61,8 @@ def test_the_still_shows_the_face_of_the_middle_picture(raw, ready):
     pictures = media.decode(raw / "s1" / "bbaf2n.mpg", audio=False).frames
     warps = roi.find_mouth(pictures, landmarks=raw / "landmarks" / "s1" / "bbaf2n.npz")
     np.testing.assert_array_equal(still, face_still(pictures[37], warps[37]))
-    with tarfile.open(ready / "shard-00000.tar") as tar:
-        assert tar.extractfile("s1/bbaf2n.png").read() == shardwriter.encode_still(still)
+    with zipfile.ZipFile(ready / "shard-00000.zip") as shard:
+        assert shard.read("s1/bbaf2n.png") == shardwriter.encode_still(still)
 
 
 def test_bytes_depend_on_nothing_but_the_corpus(raw, ready, tmp_path):
@@ -74,7 +75,7 @@ def test_bytes_depend_on_nothing_but_the_corpus(raw, ready, tmp_path):
 def test_a_new_shard_when_one_is_full(raw, ready, tmp_path, monkeypatch):
     monkeypatch.setattr(shardwriter.ShardWriter.__init__, "__defaults__", (1_000_000, None))
     prepare(corpus("grid"), raw, tmp_path / "clips", jobs=1)
-    assert sorted(path.name for path in (tmp_path / "clips").glob("*.tar")) == [f"shard-0000{k}.tar" for k in range(3)]
+    assert sorted(path.name for path in (tmp_path / "clips").glob("*.zip")) == [f"shard-0000{k}.zip" for k in range(3)]
     small, whole = Clips(tmp_path / "clips"), Clips(ready)
     for clip in whole.ids:
         assert small.entry(clip).sha256 == whole.entry(clip).sha256
@@ -139,8 +140,8 @@ def test_audio_only_clips_are_cut_to_whole_frames(tmp_path):
     for read in (store.roi, store.still):
         with pytest.raises(UseError, match="audio only"):
             read("p1/a")
-    with tarfile.open(tmp_path / "clips" / "shard-00000.tar") as tar:
-        assert tar.getnames() == ["p1/a.flac", "p1/b.flac"]
+    with zipfile.ZipFile(tmp_path / "clips" / "shard-00000.zip") as shard:
+        assert shard.namelist() == ["p1/a.flac", "p1/b.flac"]
 
 
 def test_nothing_usable_leaves_the_old_folder_alone(raw, ready, tmp_path):
@@ -151,6 +152,38 @@ def test_nothing_usable_leaves_the_old_folder_alone(raw, ready, tmp_path):
         prepare(item, tmp_path / "raw", out, jobs=1)
     assert digests(out) == digests(ready)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("fault", ["gone", "disk", "files", "memory"])
+def test_a_corpus_that_goes_away_stops_the_run_and_costs_nothing(raw, ready, tmp_path, monkeypatch, fault):
+    """What was prepared before stays where it was, as does the draft, which the next run continues."""
+    root, out = tmp_path / "grid", tmp_path / "clips"
+    shutil.copytree(raw, root)
+    shutil.copytree(ready, out)
+    real = module.decode
+
+    def decode(path, **options):
+        if path.stem != "prwqzs":
+            return real(path, **options)
+        if fault == "gone":
+            shutil.rmtree(root)
+            return real(path, **options)
+        if fault == "memory":
+            raise MemoryError
+        number = errno.EIO if fault == "disk" else errno.EMFILE
+        raise OSError(number, "as the system says")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "decode", decode)
+        with pytest.raises(UseError, match=r"prwqzs\.mpg cannot be read any more .* it goes on") as stopped:
+            prepare(corpus("grid"), root, out, jobs=1, fresh=True)
+    assert "\n" not in str(stopped.value)
+    assert digests(out) == digests(ready)
+    if fault == "gone":
+        shutil.copytree(raw, root)
+    report = prepare(corpus("grid"), root, out, jobs=1)
+    assert report.resumed == 1
+    assert digests(out) == digests(ready)
 
 
 def test_a_mistake_in_the_code_is_no_quarantine(raw, tmp_path, monkeypatch):

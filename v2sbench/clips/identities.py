@@ -15,14 +15,9 @@ from v2sbench.runtime import UseError, fold
 _LOG = logging.getLogger(__name__)
 
 Places = NDArray[np.int64]
-"""Of rows of a split, ascending."""
-
-
+"""Ascending places of rows of a split."""
 NOBODY: Places = np.zeros(0, np.int64)
-
-
-BLOCK = 1 << 14
-"""Vectors that are looked at together where all are."""
+BLOCK = 1 << 14  # vectors that are looked at together where all are
 
 
 class Identities:
@@ -32,7 +27,11 @@ class Identities:
     """
 
     def __init__(self, table: SplitTable, seed: int, kind: str = "speaker") -> None:
-        """table: a split with its embeddings; seed: of the draws; kind: of `DIMENSIONS`."""
+        """table: a split with its embeddings; seed: of the draws; kind: a key of `DIMENSIONS`.
+
+        Clips whose speaker has no other clip are counted here, and told in one warning: they take the mean of the
+        training speakers.  UseError where that mean would be such a clip's own voice.
+        """
         self.table, self.seed, self.kind = table, seed, kind
         self.vectors = table.embeddings(kind)
         finite = [np.isfinite(self.vectors[at : at + BLOCK]).all(axis=1) for at in range(0, len(self.vectors), BLOCK)]
@@ -50,27 +49,48 @@ class Identities:
         if self.anonymous:
             instead = "its own face" if kind == "face" else "the mean voice of the training clips"
             _LOG.warning("split %s names no speaker twice: every clip's identity is %s", table.name, instead)
+        else:
+            self._check_lone(_lone(speakers, usable, self.prints, len(numbers)))
 
     @property
     def dim(self) -> int:
         """Length of a vector."""
         return DIMENSIONS[self.kind]
 
+    def _check_lone(self, lone: Places) -> None:
+        if not len(lone):
+            return
+        for index in map(int, lone):
+            row = self.table.rows[index]
+            if not self.heard.keys() - {row.speaker}:
+                option = "--voice WAV" if self.kind == "speaker" else "--face IMAGE"
+                raise UseError(
+                    f"clip {row.id!r} of split {self.table.name!r}: its speaker has no other clip to take the identity "
+                    f"({self.kind}) from, nor is there another training speaker; leave the clip out, or give one with "
+                    f"`v2sbench speak {option}`"
+                )
+        _LOG.warning(
+            "split %s: %d clips have no other clip of their speaker (the first is %s); their identity is the mean %s "
+            "of the training speakers", self.table.name, len(lone), self.table.rows[int(lone[0])].id,
+            "voice" if self.kind == "speaker" else "face",
+        )  # fmt: skip
+
     def draw(self, index: int, *turn: object) -> NDArray[np.float32]:
         """(dim,) embedding of another clip of row `index`'s speaker: a training one where there is one.
 
         turn: what the draw depends on beside seed and clip (a training step; nothing in synthesis).
-        UseError when the speaker has no other clip, copies of the same file not counted, since identity must not come
-        from the target. In an `anonymous` split there are no speakers: the clip's own face, or the mean voice.
+        A clip whose speaker has no other clip, copies of the same file not counted, takes the mean of the training
+        speakers, since identity must not come from the target. So does every clip of an `anonymous` split, or it takes
+        its own face.
         """
+        own: NDArray[np.float32] = self.vectors[index]
         if self.anonymous:
-            own: NDArray[np.float32] = self.vectors[index]
             return own if self.kind == "face" and np.isfinite(own).all() else self._mean
         mate = self.mate(index, *turn)
-        return self.vectors[mate]  # type: ignore[no-any-return]
+        return self._mean if mate is None else self.vectors[mate]
 
-    def mate(self, index: int, *turn: object) -> int:
-        """The row that `draw` takes."""
+    def mate(self, index: int, *turn: object) -> int | None:
+        """The row that `draw` takes, None when the speaker has no other clip."""
         row = self.table.rows[index]
         for pool in (self.heard, self.all):
             mates = pool.get(row.speaker, NOBODY)
@@ -81,11 +101,7 @@ class Identities:
                 for at in barred:  # ascending: count over those that are left
                     chosen += at <= chosen
                 return int(mates[chosen])
-        option = "--voice WAV" if self.kind == "speaker" else "--face IMAGE"
-        raise UseError(
-            f"clip {row.id!r} of split {self.table.name!r}: its speaker has no other clip to take the identity "
-            f"({self.kind}) from; leave the clip out, or give one with `v2sbench speak {option}`"
-        )
+        return None
 
     @cached_property
     def _mean(self) -> NDArray[np.float32]:
@@ -107,6 +123,15 @@ def _places(speakers: NDArray[np.int64], chosen: NDArray[np.bool_], numbers: dic
     ends = np.cumsum(np.bincount(speakers[places], minlength=len(numbers)))
     starts = np.concatenate([[0], ends])
     return {name: order[starts[at] : ends[at]] for name, at in numbers.items() if ends[at] > starts[at]}
+
+
+def _lone(speakers: NDArray[np.int64], usable: NDArray[np.bool_], prints: NDArray[np.uint64], count: int) -> Places:
+    """Places of the rows whose speaker has no usable clip of another content."""
+    lowest, highest = np.full(count, np.iinfo(np.uint64).max), np.zeros(count, np.uint64)
+    np.minimum.at(lowest, speakers[usable], prints[usable])
+    np.maximum.at(highest, speakers[usable], prints[usable])
+    low, high = lowest[speakers], highest[speakers]
+    return np.flatnonzero((low > high) | ((low == high) & (low == prints)))
 
 
 def _copies(prints: NDArray[np.uint64]) -> dict[int, tuple[int, ...]]:

@@ -5,11 +5,10 @@
     speaker.npy  (rows, 256) float32, made by ``identity``: row i belongs to line i of split.tsv
     face.npy     (rows, 128) float32 likewise, added by ``v2sbench split S --face``; NaN where no face can be used
 
-The lines stay on the disk and are parsed when they are asked for (`lines`), since a split may have millions; of the
-embeddings only those that are used are read.
+The lines stay on the disk and are parsed when they are asked for, since a split may have millions.
 
 Training depends on this folder, not on the corpus: adding clips of another speaker retrains nothing. So this module
-only reads; `clips.write_split`, which asks the corpora, writes.
+only reads; `prepare.write_split`, which asks the corpora, writes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.clips.lines import Lines
+from v2sbench.clips.store import Table
 from v2sbench.runtime import UseError, choose
 
 Subset = Literal["train", "val", "test"]
@@ -40,21 +39,13 @@ class Row:
     """One clip of a split: a line of ``split.tsv``."""
 
     subset: Subset
-    """train, val or test."""
-    id: str
-    """``speaker/stem``."""
+    id: str  # speaker/stem
     speaker: str
-    """Who speaks."""
-    shard: str
-    """File of the clips folder that holds it."""
-    offset: int
-    """Byte of the shard at which its sound starts."""
-    sha256: str
-    """Digest of its sound, crops and still."""
-    frames: int
-    """Length in video frames."""
-    text: str | None
-    """What is said, None when the corpus does not tell."""
+    shard: str  # file of the clips folder that holds the clip
+    offset: int  # byte of the shard at which the sound starts
+    sha256: str  # digest of sound, crops and still
+    frames: int  # length in video frames
+    text: str | None  # None when the corpus does not tell what is said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,31 +53,18 @@ class SplitTable:
     """A split as it lies on disk."""
 
     folder: Path
-    """Where."""
     name: str
-    """Of the split."""
     corpus: str
-    """Of the corpus that it divides."""
-    clips: Path
-    """Folder of the prepared clips."""
-    rows: Sequence[Row]
-    """Every clip, by part (train, val, test), then id; row i belongs to row i of ``speaker.npy``."""
-    sizes: Mapping[str, int]
-    """Part -> its clips here, for the parts that the split has."""
-    coverage_label: str
-    """Empty for a full split, else ``partial 900/1000``."""
-    digest: str
-    """16 hex digits that name the parts, ids and contents: other clips or other crops have another digest."""
-    division: str
-    """16 hex digits that name the parts and ids alone (`Split.digest`)."""
-    listing: str | None
-    """Title of the imported list, None for the split's own division."""
-    identity: str
-    """``seen`` or ``unseen`` speakers in test."""
-    grammar: str | None
-    """``grid`` when all sentences obey that grammar."""
-    wer: bool
-    """Whether a word error rate is defined."""
+    clips: Path  # folder of the prepared clips
+    rows: Sequence[Row]  # by part (train, val, test), then id; row i belongs to row i of speaker.npy
+    sizes: Mapping[str, int]  # clips here, for the parts that the split has
+    coverage_label: str  # empty for a full split, else "partial 900/1000"
+    digest: str  # 16 hex digits that name the parts, ids and contents
+    division: str  # 16 hex digits that name the parts and ids alone (`Split.digest`)
+    listing: str | None  # title of the imported list, None for the split's own division
+    identity: str  # "seen" or "unseen" speakers in test
+    grammar: str | None  # "grid" when all sentences obey that grammar
+    wer: bool  # whether a word error rate is defined
 
     def span(self, name: str) -> range:
         """Places in `rows` of one part; empty for a part that the split has not."""
@@ -130,9 +108,9 @@ COLUMNS = tuple(field.name for field in fields(Row))
 
 
 class Rows(Sequence[Row]):
-    """The lines of a ``split.tsv``, parsed one by one; picklable.  UseError for a line that is none."""
+    """The rows of a ``split.tsv``, parsed one by one; picklable.  UseError for a line that cannot be parsed."""
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Table) -> None:
         self.lines = lines
 
     def __len__(self) -> int:
@@ -163,7 +141,7 @@ def read_split(folder: Path | str) -> SplitTable:
     folder = Path(folder)
     try:
         about: dict[str, Any] = json.loads((folder / "split.json").read_text(encoding="utf-8"))
-        rows = Rows(Lines(folder / "split.tsv", COLUMNS))
+        rows = Rows(Table(folder / "split.tsv", COLUMNS))
         coverage = about.pop("coverage")
         table = SplitTable(
             folder=folder,
@@ -186,13 +164,5 @@ def _row(line: str) -> Row:
     part, name, speaker, shard, offset, sha256, frames, text = line.split("\t")
     if part not in SUBSETS:
         raise ValueError(f"unknown part {part!r}")
-    return Row(
-        subset=part,
-        id=name,
-        speaker=speaker,
-        shard=shard,
-        offset=int(offset),
-        sha256=sha256,
-        frames=int(frames),
-        text=text or None,
-    )
+    return Row(subset=part, id=name, speaker=speaker, shard=shard, offset=int(offset), sha256=sha256,
+               frames=int(frames), text=text or None)  # fmt: skip

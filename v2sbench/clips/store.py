@@ -1,32 +1,33 @@
-"""Prepared clips on disk: plain tar shards with an index, read at random with ``pread``.
+"""Prepared clips on disk: plain zip shards with an index, read at random with ``pread``.
 
-    shard-00000.tar ...   ustar, no owner, time 0: <id>.flac and, with a picture, <id>.npy and <id>.png, sorted by id
+    shard-00000.zip ...   stored, not compressed: <id>.flac and, with a picture, <id>.npy and <id>.png, sorted by id
     index.tsv             one line a clip, sorted by id: `COLUMNS`
     quarantine.tsv        one line a clip that could not be prepared: id, reason, detail
     clips.json            corpus and ROI provider
 
-<id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8; <id>.png is
-a grey still of the whole face, 192x192 (17 KB beside 691 KB of crops for a GRID clip).  The same clips give the same
-bytes, so a folder can be named by its digest.  Any tar program lists and unpacks a shard; nothing here needs one, since
-the index holds the offsets, and is searched where it lies (`lines`): a store of millions of clips opens at once.
+<id>.flac is 24 kHz mono PCM16 of exactly 960 samples a frame; <id>.npy is (frames, 96, 96) uint8; <id>.png is a grey
+still of the whole face, 192x192. The same clips give the same bytes, so a digest names a folder. Any zip program lists
+and unpacks a shard. The index holds the offsets and stays on the disk (`Table`), so a store of millions of clips opens
+in a second or two and takes 8 bytes of memory a clip.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import mmap
 import os
-import tarfile
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from v2sbench.audio import SAMPLES_PER_FRAME, Wave, decode_flac
-from v2sbench.clips.lines import Lines, line_of
 from v2sbench.runtime import UseError, suggest
 
 UInt8 = NDArray[np.uint8]
@@ -35,36 +36,96 @@ SIZE = 96
 """Height and width of a mouth crop in pixels."""
 
 
+CHUNK = 1 << 24  # bytes in which line ends are looked for at once
+_BLANK = str.maketrans("\t\r\n", "   ")
+
+
+def line_of(row: Iterable[object]) -> str:
+    """A row as a line without its end. None is empty; tabs and line ends inside a value become blanks."""
+    return "\t".join("" if value is None else str(value).translate(_BLANK) for value in row)
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write rows under a header, each as `line_of` says."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for row in chain([columns], rows):
+            file.write(line_of(row) + "\n")
+
+
+class Table(Sequence[str]):
+    """The lines behind the header of a tab-separated file, through a memory map.  Picklable, and safe in threads.
+
+    Only the places of the lines are kept in memory. A file that is replaced meanwhile is read on as it was.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        """ValueError when the file is empty, cut off, or has other columns; OSError when it cannot be read."""
+        self.path, self.columns = path, tuple(columns)
+        header = line_of(columns).encode() + b"\n"
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                raise ValueError(f"{path.name} is empty")
+            self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if self._map[: len(header)] != header:
+            raise ValueError(f"the header of {path.name} is another version's")
+        ends, tabs = [np.array([len(header) - 1])], 0
+        for start in range(len(header), len(self._map), CHUNK):
+            block = self._map[start : start + CHUNK]
+            ends.append(np.flatnonzero(np.frombuffer(block, np.uint8) == ord("\n")) + start)
+            tabs += block.count(b"\t")
+        self._ends = np.concatenate(ends)
+        self._map.madvise(mmap.MADV_DONTNEED)  # the system may have the pages back
+        if self._ends[-1] != len(self._map) - 1 or tabs != len(self) * (len(self.columns) - 1):
+            raise ValueError(f"{path.name} is cut off: not every line has {len(self.columns)} cells")
+
+    def __reduce__(self) -> tuple[type[Table], tuple[Path, tuple[str, ...]]]:
+        return Table, (self.path, self.columns)
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        """One line, or a list of them."""
+        if isinstance(index, slice):
+            return [self[at] for at in range(*index.indices(len(self)))]
+        at = range(len(self))[index]  # IndexError as of any sequence
+        return self._map[self._ends[at] + 1 : self._ends[at + 1]].decode()
+
+    def find(self, key: str) -> str | None:
+        """The line whose first cell is `key`, in a table sorted by it; None where there is none."""
+        at = bisect_left(self, key, key=lambda line: line.split("\t", 1)[0])
+        return self[at] if at < len(self) and self[at].split("\t", 1)[0] == key else None
+
+    def column(self, name: str) -> Iterator[str]:
+        """One cell of every line, in order."""
+        at = self.columns.index(name)
+        return (line.split("\t", at + 1)[at] for line in self)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """One prepared clip: a line of ``index.tsv``."""
+    """One prepared clip: a line of ``index.tsv``.
 
-    id: str
-    """``speaker/stem``."""
+    Offsets and sizes are those of the FLAC, NPY and PNG bytes in the shard; 0 for crops and still without a picture.
+    """
+
+    id: str  # speaker/stem
     speaker: str
-    """Who speaks."""
-    text: str | None
-    """What is said, None when the corpus does not tell."""
-    frames: int
-    """Length in video frames; ``960 * frames`` samples of sound."""
-    shard: str
-    """File that holds it."""
+    text: str | None  # None when the corpus does not tell what is said
+    frames: int  # video frames; 960 samples of sound each
+    shard: str  # file that holds the clip, relative to the folder
     wave_offset: int
-    """First byte of the FLAC file in the shard."""
     wave_size: int
-    """Its bytes."""
     roi_offset: int
-    """First byte of the NPY file in the shard, 0 without a picture."""
     roi_size: int
-    """Its bytes, 0 without a picture."""
     face_offset: int
-    """First byte of the PNG file in the shard, 0 without a picture."""
     face_size: int
-    """Its bytes, 0 without a picture."""
-    sha256: str
-    """Of the FLAC, NPY and PNG bytes joined."""
-    damage: str
-    """What its media file had lost, empty for a sound one."""
+    sha256: str  # digest of the FLAC, NPY and PNG bytes joined
+    damage: str  # what the media file had lost, empty for a sound one
 
     @property
     def video(self) -> bool:
@@ -73,7 +134,7 @@ class Entry:
 
     @property
     def parts(self) -> tuple[tuple[int, int], ...]:
-        """(first byte, bytes) of the sound, the crops and the still in the shard; of no bytes where there is none."""
+        """(first byte, size) of the sound, the crops and the still in the shard."""
         return (
             (self.wave_offset, self.wave_size),
             (self.roi_offset, self.roi_size),
@@ -81,18 +142,13 @@ class Entry:
         )
 
     @property
-    def end(self) -> int:
-        """Byte of the shard behind the clip's last member."""
-        return max(offset + padded(size) for offset, size in self.parts)
-
-    @property
     def line(self) -> str:
-        """Of ``index.tsv``."""
+        """The clip as a line of ``index.tsv``."""
         return line_of(astuple(self))
 
     @staticmethod
     def of(line: str) -> Entry:
-        """The clip of such a line.  ValueError when it is none."""
+        """The clip of a line of ``index.tsv``.  ValueError for any other line."""
         values = [kind(cell) for kind, cell in zip(_TYPES, line.split("\t"), strict=True)]
         cells: dict[str, Any] = dict(zip(COLUMNS, values, strict=True))
         return Entry(**cells | {"text": cells["text"] or None})
@@ -101,11 +157,6 @@ class Entry:
 COLUMNS = tuple(field.name for field in fields(Entry))
 """Columns of ``index.tsv``."""
 _TYPES = tuple(int if field.type == "int" else str for field in fields(Entry))
-
-
-def padded(size: int) -> int:
-    """Bytes that a tar file gives to a member of that size."""
-    return -(-size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
 
 
 class Clips:
@@ -119,11 +170,13 @@ class Clips:
         self._files: dict[str, int] = {}
         path = self.folder / "index.tsv"
         try:
-            self._index = Lines(path, COLUMNS)
+            self._index = Table(path, COLUMNS)
         except OSError as error:
             raise UseError(f"no prepared clips in {folder} ({error.strerror}); run: v2sbench prepare CORPUS") from error
         except ValueError as error:
             raise UseError(f"{path}: {error}; run: v2sbench prepare CORPUS") from error
+        if self._index and ".tar\t" in self._index[0]:
+            raise UseError(f"{folder} was prepared by an earlier version (tar shards); run: v2sbench prepare CORPUS")
 
     def __reduce__(self) -> tuple[type[Clips], tuple[Path]]:
         return Clips, (self.folder,)

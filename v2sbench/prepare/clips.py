@@ -1,14 +1,13 @@
-"""Corpus -> prepared clips -> splits -> batches: what lies between raw files and training.
+"""Corpus -> prepared clips: decode each clip, crop the mouth, keep one still of the face, write shards.
 
-`prepare` decodes every clip of a corpus, crops the mouth, keeps one still of the face and writes shards; a clip that
-cannot be used is listed in ``quarantine.tsv`` with its reason and stops nothing.  `Clips` (of `shards`) reads them
-back.  `write_split` divides them, and `batch_ids` says which of them a training step sees (of `splits`). Whoever only
-reads imports `shards` and `splits`, and so does not depend on the corpora.
+A clip that cannot be used is listed in ``quarantine.tsv`` with its reason and stops nothing. A corpus that goes away
+meanwhile, or a machine that runs out of files or memory, stops the run; the next one goes on from there.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import os
@@ -24,26 +23,22 @@ import cv2
 import numpy as np
 
 from v2sbench.audio import FPS, SAMPLES_PER_FRAME, MediaError, encode_flac, fit
-from v2sbench.clips.lines import Lines, line_of
-from v2sbench.clips.store import Clips
+from v2sbench.clips.store import Clips, Table, line_of
 from v2sbench.corpora import Clip, Corpus, scan_of
 from v2sbench.corpora.folder import name_below
 from v2sbench.prepare.crops import RoiError, crop, face_still
-from v2sbench.prepare.drafts import draft_of, is_made
 from v2sbench.prepare.media import decode
 from v2sbench.prepare.mouths import PROVIDERS, find_mouth
-from v2sbench.prepare.writer import LEFT_OUT, ShardWriter, encode_still
+from v2sbench.prepare.writer import LEFT_OUT, ShardWriter, draft_of, encode_still, is_made
 from v2sbench.runtime import UseError, choose, parallel, sha256_file, short_digest, worker_count
 
-MIN_FRAMES = 5
-"""A clip shorter than this (0.2 s) is quarantined as ``too-short``."""
-SILENCE = 1e-3
-"""A clip whose samples all stay below this (-60 dB of full scale) is quarantined as ``no-sound``."""
-LATE = 5 * SAMPLES_PER_FRAME
-"""Sound that ends more than this before the picture is told as damage (GRID's usual 22 ms are not)."""
-
+MIN_FRAMES = 5  # a clip shorter than this (0.2 s) is quarantined as too-short
+SILENCE = 1e-3  # a clip whose samples all stay below this (-60 dB of full scale) is quarantined as no-sound
+LATE = 5 * SAMPLES_PER_FRAME  # sound that ends more than this before the picture is damage (GRID's usual 22 ms are not)
 PACKAGES = ("av", "numpy", "opencv-python-headless", "scipy", "soundfile", "mediapipe")
 """Packages that the bytes of a clip depend on: a draft made with others is not continued."""
+FAULTS = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ESTALE)
+"""Errors of the disk or the machine, never of a file's content."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,23 +46,14 @@ class Report:
     """What `prepare` did."""
 
     corpus: str
-    """Its name."""
     out: Path
-    """Where the clips lie."""
-    kept: int
-    """Clips prepared."""
-    frames: int
-    """Their video frames."""
-    damaged: int
-    """Those of them whose media had lost something."""
-    quarantined: Mapping[str, int]
-    """Reason -> clips or files left out."""
-    resumed: int = 0
-    """Clips, kept or not, that were taken over from a run that was cut off."""
-    outdated: int = 0
-    """Those of such a run that were done again, since files, options or code have changed since."""
-    unchanged: bool = False
-    """Whether the folder was as it should be, and nothing was done."""
+    kept: int  # clips prepared
+    frames: int  # their video frames
+    damaged: int  # those of them whose media had lost something
+    quarantined: Mapping[str, int]  # reason -> clips or files left out
+    resumed: int = 0  # clips, kept or not, taken over from a run that was cut off
+    outdated: int = 0  # clips of such a run done again, since files, options or code have changed
+    unchanged: bool = False  # whether the folder was as it should be, and nothing was done
 
     def __str__(self) -> str:
         reasons = ", ".join(f"{reason} {count}" for reason, count in self.quarantined.items())
@@ -87,21 +73,13 @@ class Outcome:
     """One clip's payload, or why there is none."""
 
     clip: Clip
-    """Whose."""
-    wave: bytes = b""
-    """FLAC bytes of its sound."""
-    roi: bytes = b""
-    """NPY bytes of its mouth crops, empty without a picture."""
-    face: bytes = b""
-    """PNG bytes of its still, empty without a picture."""
-    frames: int = 0
-    """Length in video frames."""
-    damage: str = ""
-    """What its media file had lost."""
-    reason: str = ""
-    """Why there is no payload, empty where there is one."""
-    detail: str = ""
-    """What was seen."""
+    wave: bytes = b""  # FLAC of the sound
+    roi: bytes = b""  # NPY of the mouth crops, empty without a picture
+    face: bytes = b""  # PNG of the still, empty without a picture
+    frames: int = 0  # length in video frames
+    damage: str = ""  # what the media file had lost
+    reason: str = ""  # why there is no payload, empty where there is one
+    detail: str = ""  # what was seen
 
 
 def prepare(
@@ -114,10 +92,11 @@ def prepare(
     makes them are as they were. When all of these are as they were at the last full run, nothing is done.
 
     jobs, cluster: as of `runtime.parallel`; the bytes do not depend on them.
-    roi: a name of `roi.PROVIDERS`, or ``auto``.
+    roi: a name of `mouths.PROVIDERS`, or ``auto``.
     fresh: do all clips again.
     Files that the scan cannot use are quarantined as ``unusable-file``.
-    UseError when there is no corpus, or not one clip of it can be prepared; then `out` is as it was.
+    UseError when there is no corpus, not one clip of it can be prepared, or its files cannot be read any more; then
+    `out` is as it was.
     """
     if roi != "auto":
         choose("ROI provider", roi, PROVIDERS)
@@ -158,7 +137,7 @@ def _report(item: Corpus, out: Path, *, resumed: int = 0, outdated: int = 0, unc
     kept = frames = damaged = 0
     for entry in Clips(out):
         kept, frames, damaged = kept + 1, frames + entry.frames, damaged + bool(entry.damage)
-    reasons = Counter(Lines(out / "quarantine.tsv", LEFT_OUT).column("reason"))
+    reasons = Counter(Table(out / "quarantine.tsv", LEFT_OUT).column("reason"))
     return Report(
         corpus=item.name, out=out, kept=kept, frames=frames, damaged=damaged,
         quarantined=dict(sorted(reasons.items())), resumed=resumed, outdated=outdated, unchanged=unchanged,
@@ -188,18 +167,58 @@ def _made_by(roi: str) -> str:
 
 
 def _keyed(item: tuple[Clip, str], *, roi: str) -> tuple[Outcome, str]:
-    return prepare_clip(item[0], roi=roi), item[1]
+    clip, key = item
+    done = prepare_clip(clip, roi=roi)
+    if done.reason or done.damage:
+        for path in filter(None, (clip.media, clip.landmarks)):
+            _check_readable(path)
+    return done, key
+
+
+def _check_readable(path: Path) -> None:
+    """UseError unless all bytes of a file can be read: what went wrong is then not the content's fault."""
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, MemoryError) as error:
+        raise _stopped(path, error) from error
+
+
+def _stopped(path: Path, error: BaseException) -> UseError:
+    what = getattr(error, "strerror", None) or type(error).__name__
+    return UseError(f"{path} cannot be read any more ({what}); put that right and give the command again: it goes on")
 
 
 def prepare_clip(clip: Clip, *, roi: str) -> Outcome:
-    """Decode, crop and encode one clip, in a worker; what is wrong with the clip becomes a reason."""
+    """Decode, crop and encode one clip, in a worker; what is wrong with the clip becomes a reason.
+
+    UseError when the disk or the machine fails.
+    """
     cv2.setNumThreads(1)
     try:
         return _payload(clip, roi)
-    except (MediaError, RoiError) as error:
-        return Outcome(clip=clip, reason=error.reason, detail=error.detail)
-    except (av.FFmpegError, cv2.error, MemoryError, OSError, ValueError) as error:  # codecs' own ways
+    except (av.FFmpegError, cv2.error, MediaError, MemoryError, OSError, RoiError, ValueError) as error:
+        if fault := _fault(error):
+            raise _stopped(clip.media, fault) from error
+        if isinstance(error, MediaError | RoiError):
+            return Outcome(clip=clip, reason=error.reason, detail=error.detail)
         return Outcome(clip=clip, reason="undecodable", detail=f"{type(error).__name__}: {error}")
+
+
+def _fault(error: BaseException) -> BaseException | None:
+    """The failure of the disk or the machine behind an error, if any.
+
+    FFmpeg's own errors are not believed: a damaged file, too, makes it report EIO or ENOMEM.
+    """
+    if isinstance(error, MemoryError) and not isinstance(error, av.FFmpegError):
+        return error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, av.FFmpegError) and cause.errno in FAULTS:
+            return cause
+        cause = cause.__cause__
+    return None
 
 
 def _payload(clip: Clip, roi: str) -> Outcome:

@@ -15,8 +15,7 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 from v2sbench.audio import FPS
-from v2sbench.clips.lines import write_table
-from v2sbench.clips.store import COLUMNS, Clips, Entry
+from v2sbench.clips.store import COLUMNS, Clips, Entry, write_table
 from v2sbench.corpora import Corpus
 from v2sbench.corpora.mix import mixed
 from v2sbench.prepare.writer import LEFT_OUT
@@ -28,13 +27,9 @@ class MixReport:
     """What a mix holds."""
 
     corpus: str
-    """Its name."""
     out: Path
-    """Where its index lies."""
-    hours: dict[str, float]
-    """Part -> hours of speech of it."""
-    lacking: tuple[str, ...]
-    """Parts that are not prepared, and so not in it."""
+    hours: dict[str, float]  # part -> hours of its speech
+    lacking: tuple[str, ...]  # parts that are not prepared, and so not in it
 
     def __str__(self) -> str:
         parts = ", ".join(f"{part} {hours:.2f} h" for part, hours in self.hours.items())
@@ -64,12 +59,8 @@ def prepare_mix(item: Corpus, clips: Path, out: Path) -> MixReport:
         folder = os.path.relpath(here[part].folder, out)
         for entry in here[part]:
             hours[part] += entry.frames / FPS / 3600
-            yield replace(
-                entry,
-                id=mixed(part, entry.id),
-                speaker=mixed(part, entry.speaker),
-                shard=f"{folder}/{entry.shard}",
-            )
+            name, speaker, shard = mixed(part, entry.id), mixed(part, entry.speaker), f"{folder}/{entry.shard}"
+            yield replace(entry, id=name, speaker=speaker, shard=shard)
 
     about = {"corpus": item.name, "kind": item.kind, "roi": "none", "parts": [*here], "lacking": [*lacking]}
     with atomic(out) as draft:

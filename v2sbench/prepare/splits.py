@@ -12,22 +12,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from v2sbench.clips.lines import write_table
 from v2sbench.clips.splits import COLUMNS, read_split
-from v2sbench.clips.store import Clips
+from v2sbench.clips.store import Clips, write_table
 from v2sbench.corpora import Coverage, Split, corpus, digest_of
 from v2sbench.corpora.own_splits import read_own_split
 from v2sbench.runtime import UseError, atomic, short_digest
 
 
 def write_split(
-    split: Split,
-    clips_folder: Path,
-    out: Path,
-    listing: Path | None = None,
-    *,
+    split: Split, clips_folder: Path, out: Path, listing: Path | None = None, *,
     embed: Callable[[Clips, Sequence[str]], NDArray[np.float32]] | None = None,
-) -> Coverage:
+) -> Coverage:  # fmt: skip
     """Divide the prepared clips of `clips_folder`: writes ``split.tsv`` and ``split.json`` to the folder `out`.
 
     listing: a file with somebody's own division (`corpora.own_splits`), in place of the split's.

@@ -1,30 +1,37 @@
-"""Writing prepared clips: shards and their index, clip by clip, so that a killed run goes on where it was.
+"""Writing prepared clips: shards and their index, clip by clip, in a draft that outlives a kill.
 
-While a folder is written its index is a journal: a line a clip, appended when the clip's bytes are in the shard. What a
-killed run has left is cut back to the last whole clip and continued; the files come out as if nothing had happened.
+    .NAME.partial/   beside the folder NAME while it is made: the draft, a lock, and the journal of what is in the draft
+    .NAME.done       beside it: a receipt of what it was made from, and what it holds
+
+The journal has a line for each clip, appended when the clip's bytes are in the shard. What a killed run has left is cut
+back to the last whole clip and continued; the files come out as if nothing had happened. Neither draft nor receipt lies
+inside the folder, whose bytes depend on its contents alone.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
-import tarfile
+import os
+import shutil
+import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 import cv2
 
-from v2sbench.clips.lines import line_of, write_table
-from v2sbench.clips.store import COLUMNS, Entry, UInt8, padded
-from v2sbench.runtime import UseError
+from v2sbench.clips.store import COLUMNS, Entry, UInt8, line_of, write_table
+from v2sbench.runtime import UseError, atomic, sha256_file
 
-SHARD_BYTES = 1 << 30
-"""A shard is closed before the clip that would make it longer than this."""
-LEFT_OUT = ("id", "reason", "detail")
-"""Columns of ``quarantine.tsv``."""
+SHARD_BYTES = 1 << 30  # a shard is closed before the clip that would make it longer
+LEFT_OUT = ("id", "reason", "detail")  # columns of quarantine.tsv
 JOURNAL = "journal.tsv"
+KINDS = ("flac", "npy", "png")  # suffixes of a clip's members, in the order of `Entry.parts`
 
 
 def encode_still(still: UInt8) -> bytes:
@@ -34,8 +41,29 @@ def encode_still(still: UInt8) -> bytes:
     return bytes(data)
 
 
+class _Shard:
+    """A zip file that is being written: members stored as they are, without times or owners."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("w+b")
+        self._zip = zipfile.ZipFile(self._file, "w", zipfile.ZIP_STORED)
+        self.size = 0
+
+    def add(self, name: str, data: bytes) -> int:
+        """Append a member; returns the offset of its first byte."""
+        self._zip.writestr(zipfile.ZipInfo(name), data)
+        self._file.flush()
+        self.size = self._file.tell()
+        return self.size - len(data)
+
+    def close(self) -> None:
+        """Write the table of contents."""
+        self._zip.close()
+        self._file.close()
+
+
 class ShardWriter:
-    """Writes clips, one at a time and by ascending id, into shards of a folder, and the index of them.
+    """Writes clips, one at a time and by ascending id, into the shards of a folder, and their index.
 
     No clip is kept in memory. A clip's bytes are handed to the system before its line goes to the journal, so what the
     journal lists is there after a kill; `resume` takes it over.
@@ -48,7 +76,7 @@ class ShardWriter:
         self._own = journal is None
         self._path = folder / JOURNAL if journal is None else journal
         self._journal = self._path.open("ab", buffering=0)
-        self._file: BinaryIO | None = None
+        self._shard: _Shard | None = None
         self._shards = 0
         self._last = ""
 
@@ -59,8 +87,7 @@ class ShardWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._journal.close()
-        if self._file is not None:
-            self._file.close()
+        self._close()
 
     def resume(self, clips: Iterable[tuple[str, str]]) -> int:
         """Take over what a killed run has left of `clips`, the (id, key) of all in order; returns how many they are.
@@ -69,29 +96,39 @@ class ShardWriter:
         written again, as is one whose bytes did not reach the disk.
         """
         count, place, last = 0, 0, None
-        sizes = {path.name: path.stat().st_size for path in self.folder.glob("shard-*.tar")}
+        sizes = {path.name: path.stat().st_size for path in self.folder.glob("shard-*")}
         with self._path.open("rb") as file:
             for (name, key), line in zip(clips, file, strict=False):
                 cells = line.decode(errors="replace").removesuffix("\n").split("\t", 1)
                 if not line.endswith(b"\n") or cells[0] != key or cells[1].split("\t", 1)[0] != name:
                     break
                 if entry := _entry_of(cells[1]):
-                    if entry.end > sizes.get(entry.shard, 0):
+                    if max(map(sum, entry.parts)) > sizes.get(entry.shard, 0):
                         break
                     last, self.kept = entry, self.kept + 1
                 count, place, self._last = count + 1, place + len(line), name
         if last is not None and not _whole(self.folder, last):
             count, place, last, self.kept, self._last = 0, 0, None, 0, ""
         self._journal.truncate(place)
-        self._shards = 0 if last is None else int(last.shard[6:11]) + 1
         for name in sizes:
             if last is None or name > last.shard:
                 (self.folder / name).unlink()
         if last is not None:
-            self._file = (self.folder / last.shard).open("r+b")
-            self._file.truncate(last.end)
-            self._file.seek(last.end)
+            self._shards = int(last.shard[6:11]) + 1
+            self._continue(last.shard)
         return count
+
+    def _continue(self, name: str) -> None:
+        """Copy the clips that the journal has of the last shard to a new file in its place, which may be written on."""
+        old, new = self.folder / name, self.folder / "shard-new.zip"
+        self._shard = _Shard(new)
+        with old.open("rb") as file:
+            for entry in filter(None, map(_entry_of, self._noted())):
+                for kind, (offset, size) in zip(KINDS, entry.parts, strict=True):
+                    if entry.shard == name and size:
+                        file.seek(offset)
+                        self._shard.add(f"{entry.id}.{kind}", file.read(size))
+        os.replace(new, old)
 
     def add(
         self, clip: str, speaker: str, text: str | None, frames: int, wave: bytes, roi: bytes, damage: str,
@@ -101,30 +138,20 @@ class ShardWriter:
 
         key: names all that the bytes depend on, for `resume`. ValueError when the id is not behind the last one's.
         """
-        size = sum(padded(len(data)) + tarfile.BLOCKSIZE for data in (wave, roi, face) if data)
-        if self._file is None or (self._file.tell() and self._file.tell() + size > self.limit):
+        parts = (wave, roi, face)
+        if self._shard is None or (self._shard.size and self._shard.size + sum(map(len, parts)) > self.limit):
             self._close()
-            self._file = (self.folder / f"shard-{self._shards:05d}.tar").open("wb")
+            self._shard = _Shard(self.folder / f"shard-{self._shards:05d}.zip")
             self._shards += 1
-        wave_offset = _member(self._file, f"{clip}.flac", wave)
-        roi_offset = _member(self._file, f"{clip}.npy", roi) if roi else 0
-        face_offset = _member(self._file, f"{clip}.png", face) if face else 0
-        self._file.flush()
+        offsets = [
+            self._shard.add(f"{clip}.{kind}", data) if data else 0 for kind, data in zip(KINDS, parts, strict=True)
+        ]
         entry = Entry(
-            id=clip,
-            speaker=speaker,
-            text=text,
-            frames=frames,
-            shard=Path(self._file.name).name,
-            wave_offset=wave_offset,
-            wave_size=len(wave),
-            roi_offset=roi_offset,
-            roi_size=len(roi),
-            face_offset=face_offset,
-            face_size=len(face),
-            sha256=hashlib.sha256(wave + roi + face).hexdigest(),
+            id=clip, speaker=speaker, text=text, frames=frames, shard=f"shard-{self._shards - 1:05d}.zip",
+            wave_offset=offsets[0], wave_size=len(wave), roi_offset=offsets[1], roi_size=len(roi),
+            face_offset=offsets[2], face_size=len(face), sha256=hashlib.sha256(b"".join(parts)).hexdigest(),
             damage=damage,
-        )
+        )  # fmt: skip
         self._note(clip, key, entry.line)
         self.kept += 1
 
@@ -133,7 +160,7 @@ class ShardWriter:
         self._note(clip, key, line_of((clip, reason, detail)))
 
     def left_out(self) -> Iterator[tuple[str, str, str]]:
-        """(id, reason, detail) of the clips that were."""
+        """(id, reason, detail) of the clips that were left out."""
         for line in self._noted():
             if not _entry_of(line):
                 name, reason, detail = line.split("\t")
@@ -159,16 +186,15 @@ class ShardWriter:
         self._journal.write(f"{key}\t{line}\n".encode())
 
     def _noted(self) -> Iterator[str]:
+        """The lines of the journal, without their keys."""
         with self._path.open(encoding="utf-8", newline="\n") as file:
             for line in file:
                 yield line.removesuffix("\n").split("\t", 1)[1]
 
     def _close(self) -> None:
-        if self._file is not None:
-            self._file.write(bytes(2 * tarfile.BLOCKSIZE))
-            self._file.write(bytes(-self._file.tell() % tarfile.RECORDSIZE))
-            self._file.close()
-            self._file = None
+        if self._shard is not None:
+            self._shard.close()
+            self._shard = None
 
 
 def _entry_of(line: str) -> Entry | None:
@@ -186,15 +212,84 @@ def _whole(folder: Path, entry: Entry) -> bool:
     return digest.hexdigest() == entry.sha256
 
 
-def _member(file: BinaryIO, name: str, data: bytes) -> int:
-    """Append a tar member; returns the offset of its first byte.  UseError for a name that ustar cannot hold."""
-    info = tarfile.TarInfo(name)
-    info.size, info.mtime, info.mode = len(data), 0, 0o644
+@dataclass(frozen=True)
+class Draft:
+    """Where the folder `out` is made before it is moved to its place."""
+
+    out: Path
+
+    @property
+    def holder(self) -> Path:
+        """``.NAME.partial``."""
+        return self.out.parent / f".{self.out.name}.partial"
+
+    @property
+    def folder(self) -> Path:
+        """The folder as far as it is made."""
+        return self.holder / self.out.name
+
+    @property
+    def journal(self) -> Path:
+        """The journal of its clips."""
+        return self.holder / JOURNAL
+
+    def done(self) -> int:
+        """Number of whole lines in the journal."""
+        with self.journal.open("rb") as file:
+            return sum(line.endswith(b"\n") for line in file)
+
+    def publish(self, made_from: str) -> None:
+        """Move the folder to its place, with a receipt; what lay there is replaced. It is whole or as it was, always.
+
+        made_from: names all inputs, for `is_made`.
+        """
+        with atomic(receipt_of(self.out)) as receipt:
+            receipt.write_text(json.dumps({"made_from": made_from, **_holds(self.folder)}) + "\n", encoding="utf-8")
+        if self.out.is_dir():
+            shutil.rmtree(self.holder / "replaced", ignore_errors=True)  # of a run killed at this very place
+            os.replace(self.out, self.holder / "replaced")
+        os.replace(self.folder, self.out)
+        self.discard()
+
+    def discard(self) -> None:
+        """Remove the draft."""
+        shutil.rmtree(self.holder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def draft_of(out: Path, *, fresh: bool = False) -> Iterator[Draft]:
+    """The draft of the folder `out`, as an earlier run left it, else empty; it stays until published or discarded.
+
+    fresh: begin anew. UseError while another process works on it.
+    """
+    draft = Draft(out)
+    draft.holder.mkdir(parents=True, exist_ok=True)
+    with (draft.holder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UseError(f"another `v2sbench prepare` is at work on {out}; wait for it, or end it") from error
+        if fresh:
+            shutil.rmtree(draft.folder, ignore_errors=True)
+            draft.journal.unlink(missing_ok=True)
+        draft.folder.mkdir(exist_ok=True)
+        yield draft
+
+
+def receipt_of(out: Path) -> Path:
+    """The receipt's file."""
+    return out.parent / f".{out.name}.done"
+
+
+def is_made(out: Path, made_from: str) -> bool:
+    """Whether `out` was published from these inputs and holds what it held then, by its index and all files' sizes."""
     try:
-        file.write(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict"))
-    except (ValueError, UnicodeError) as error:
-        raise UseError(f"clip name {name!r} is too long for a tar shard ({error}); rename the file") from error
-    offset = file.tell()
-    file.write(data)
-    file.write(bytes(padded(len(data)) - len(data)))
-    return offset
+        receipt = json.loads(receipt_of(out).read_text(encoding="utf-8"))
+        return bool(receipt == {"made_from": made_from, **_holds(out)})
+    except (OSError, ValueError):
+        return False
+
+
+def _holds(folder: Path) -> dict[str, object]:
+    sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
+    return {"sizes": sizes, "index": sha256_file(folder / "index.tsv")}
