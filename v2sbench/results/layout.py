@@ -55,12 +55,13 @@ def cells(table: Table, row: Row) -> list[Text]:
     counts = ["" if count is None else str(count) for count in (row.n, row.n_failed)]
     name = row.system + ("§" if odd(table, row) else "")
     source = f"{row.source} ({row.grade})" if row.source else ""
-    metrics = [_metric(table, row, metric) for metric in table.metrics]
+    winners = best(table)
+    metrics = [_metric(table, row, metric, (row.system, metric) in winners) for metric in table.metrics]
     left, right = (name, row.init, row.identity, row.vocoder), (*counts, source)
     return [*map(Text, left), *metrics, *map(Text, right)]
 
 
-def _metric(table: Table, row: Row, metric: str) -> Text:
+def _metric(table: Table, row: Row, metric: str, bold: bool) -> Text:
     cell = row.cells.get(metric)
     if cell is None:
         return Text("")
@@ -70,7 +71,7 @@ def _metric(table: Table, row: Row, metric: str) -> Text:
     mark = wording.MARKS[against] if against else ""
     if heard(metric) and wording.truth_wer(table) > wording.UNRELIABLE_WER:
         mark += "‡"
-    return Text(number(metric, cell.value) + mark, interval(metric, cell), (row.system, metric) in best(table))
+    return Text(number(metric, cell.value) + mark, interval(metric, cell), bold)
 
 
 def best(table: Table) -> set[tuple[str, str]]:

@@ -4,7 +4,7 @@
     results/measured/<split>/<system>.meta.json                     protocol, recogniser, metric versions, coverage
     results/measured/<split>/protocols/<system>.<protocol>.jsonl    the same audio scored by the rules of others
 
-    files --load--> Measured: its lines, and a frame of clips by metrics
+    files --load--> Measured: its lines, and data frames of clips by metrics
 
 Reading checks what a table relies on and says which line, field or file is off.
 """
@@ -57,32 +57,27 @@ class Measured:
         return PROTOCOLS[name]
 
     @cached_property
-    def frame(self) -> Any:
-        """A data frame: a row a clip, two columns a metric, (metric, "top") and (metric, "bottom"), NaN for a failure.
-
-        They are what the clip adds to numerator and denominator of the metric's number, by the rules of the protocol.
-        """
+    def _frames(self) -> tuple[Any, Any]:
+        """Data frames of clips by metrics, NaN for a failure: numerators and denominators of the metric's number."""
         import pandas as pd
 
         lines = list(self.lines.values())
-        columns = {}
+        tops, bottoms = {}, {}
         for metric in filter(self.has, METRICS):
             added = [share or (None, None) for share in shares(self.rules, metric, lines)]
-            columns[metric, "top"], columns[metric, "bottom"] = zip(*added, strict=True)
-        return pd.DataFrame(columns, index=list(self.lines), dtype="float64")
+            tops[metric], bottoms[metric] = zip(*added, strict=True)
+        clips = list(self.lines)
+        return pd.DataFrame(tops, clips, dtype="float64"), pd.DataFrame(bottoms, clips, dtype="float64")
 
     def shares(self, metric: str, clips: Sequence[str]) -> tuple[Floats, Floats]:
-        """(clips,) numerators and denominators of a metric; NaN for a clip without a value."""
-        found = self.frame[metric].reindex(clips)
-        return found["top"].to_numpy(), found["bottom"].to_numpy()
+        """(clips,) what each adds to numerator and denominator by the rules of the protocol; NaN without a value."""
+        top, bottom = (frame[metric].reindex(clips).to_numpy() for frame in self._frames)
+        return top, bottom
 
     def rates(self, clips: Sequence[str]) -> Any:
         """A data frame of clips by metrics: each clip's own score, a WER in percent of its own words."""
-        frame = self.frame.reindex(clips)
-        if frame.empty:
-            return frame
-        bottom = frame.xs("bottom", axis=1, level=1)
-        return frame.xs("top", axis=1, level=1) / bottom.where(bottom != 0)
+        tops, bottoms = self._frames
+        return (tops / bottoms.where(bottoms != 0)).reindex(clips)
 
     def utterances(self, metric: str, clips: Sequence[str]) -> dict[str, float]:
         """Clip -> its score, for the clips that have one; a WER in percent of its own words."""

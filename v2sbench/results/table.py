@@ -11,7 +11,7 @@ the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -150,7 +150,7 @@ class Table:
         """The row whose protocol and recogniser are the table's: the ground truth's, else the first measured one."""
         return next((row for row in self.rows if row.system == GROUND_TRUTH), next(iter(self.measured), None))
 
-    @property
+    @cached_property
     def metrics(self) -> tuple[str, ...]:
         """The metrics of its columns: those that were chosen, else the usual ones of which a row has a value."""
         if self.columns:
@@ -209,8 +209,8 @@ def table(
     pairs = neighbours(results.split, shown, own)
     known = read_claims(results.claims) if results.claims and not (only or columns) else []
     marks = _marks(bare, own) if base else []
-    found = {"pairs": tuple(pairs), "verdicts": tuple(judge(results.split, known, pairs)), "marks": tuple(marks)}
-    return Table(**{**vars(bare), **found})
+    verdicts = judge(results.split, known, pairs)
+    return replace(bare, pairs=tuple(pairs), verdicts=tuple(verdicts), marks=tuple(marks))
 
 
 def _check(results: Results, only: Sequence[str], columns: Sequence[str]) -> None:
