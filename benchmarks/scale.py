@@ -111,8 +111,8 @@ def _make(clips: Path, split: Path, count: int) -> None:
             for at, row in enumerate(entries(count)))  # fmt: skip
     write_table(split / "split.tsv", SPLIT_COLUMNS, rows)
     about = {"name": "mix", "corpus": "mix", "clips": "../../clips/mix", "coverage_label": "", "digest": "",
-             "division": "", "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None, "identity": "seen",
-             "grammar": None, "wer": False}  # fmt: skip
+             "division": "", "coverage": {"train": [count - val, None], "val": [val, None]}, "listing": None,
+             "identity": "seen", "grammar": None, "wer": False}  # fmt: skip
     (split / "split.json").write_text(json.dumps(about))
     vectors = np.lib.format.open_memmap(split / "speaker.npy", "w+", np.float32, (count, 256))
     del vectors  # zeros, with holes for pages: the reading is what is measured

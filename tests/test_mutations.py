@@ -111,29 +111,19 @@ def account(name: str, root: Path, out: Path, capsys, monkeypatch, *, roi: str =
     assert all(what.strip() for _, what in left.values())
     for depth in ("--fast", None, "--deep"):
         capsys.readouterr()
-        line = [
-            "doctor",
-            name,
-            "--root",
-            str(root),
-            "--clips",
-            str(out),
-            "--json",
-            "--roi",
-            roi,
-            *filter(None, [depth]),
-        ]
-        assert cli.main(line) == 1
+        options = ["--root", str(root), "--clips", str(out), "--json", "--roi", roi]
+        assert cli.main(["doctor", name, *options, *filter(None, [depth])]) == 1
         told = json.loads(capsys.readouterr().out)
-        assert told["names"]["clips"] == len(ids)
-        assert {case["name"] for case in told["names"]["problems"]} == problems
-        assert {case["name"]: case["reason"] for case in told["prepared"]["quarantined"]} == {
-            name: why for name, (why, _) in left.items()
-        }
-        assert told["prepared"]["unprepared"] == told["prepared"]["gone"] == told["prepared"]["broken"] == []
-        faults = {case["name"]: case["reason"] for case in (told["media"] or {"faults": []})["faults"]}
-        assert set(faults) <= set(left) - problems, "what headers rule out is not prepared"
-    assert faults == {name: why for name, (why, _) in left.items() if name not in problems}
+        found = {finding["kind"]: finding for finding in told["findings"]}
+        assert told["clips"] == len(ids)
+        assert found.keys().isdisjoint({"unprepared", "gone", "broken"})
+        for kind, expected in (("problems", problems), ("quarantined", set(left))):
+            assert found.get(kind, {"count": 0})["count"] == len(expected)
+            assert {case["name"] for case in found.get(kind, {"cases": []})["cases"]} <= expected
+        faults = found.get("faults", {"count": 0, "cases": []})
+        for case in faults["cases"]:  # what headers rule out is not prepared
+            assert left[case["name"]][0] == case["reason"]
+    assert faults["count"] == len(set(left) - problems)
     return report, kept, left
 
 

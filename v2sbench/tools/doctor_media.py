@@ -84,8 +84,8 @@ def _spans(container: Any) -> dict[str, _Span]:
     streams = [*videos(container)[:1], *container.streams.audio[:1]]
     spans = {stream.type: _Span(declared=int(stream.frames)) for stream in streams}
     for packet in container.demux(streams):
-        span = spans[packet.stream.type]
-        if not packet.size or packet.pts is None:
+        span = spans.get(packet.stream.type)  # None: a stream that turned up in the middle of a damaged file
+        if span is None or not packet.size or packet.pts is None:
             continue
         if packet.is_discard:  # an encoder's priming
             span.declared -= 1
