@@ -9,12 +9,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.trees import ROOT
 from v2sbench import cli
-from v2sbench.audio import RATE, write_wav
 from v2sbench.cli.extras import EXTRAS
 from v2sbench.runtime import CheckError, UseError
 
@@ -223,19 +221,3 @@ def test_scan_counts_the_files_of_a_corpus(tmp_path, monkeypatch, capsys):
         found.add(Path("clips/grid.scan.tsv").read_text(encoding="utf-8"))
     assert len(found) == 2
     assert all(text.startswith("files\tdigest\n1\t") for text in found)
-
-
-def test_score_two_folders(tmp_path, capsys):
-    draw = np.random.default_rng(1)
-    for name in ("s1/bbaf2n", "s1/lgwp7a"):
-        wave = draw.standard_normal(RATE).astype(np.float32) * 0.1
-        write_wav(tmp_path / "refs" / f"{name}.wav", wave, RATE)
-        write_wav(tmp_path / "mine" / f"{name}.wav", wave, RATE)
-    out = tmp_path / "mine.jsonl"
-    line = f"score --wavs {tmp_path}/mine --refs {tmp_path}/refs --metrics stoi --asr none --jobs 1"
-    assert cli.main([*line.split(), "--out", str(out)]) == 0
-    lines = out.read_text(encoding="utf-8")
-    assert len(lines.splitlines()) == 2
-    assert "mine" in capsys.readouterr().out
-    assert cli.main(line.split()) == 0
-    assert capsys.readouterr().out == lines

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from tests.voices import folders, noisy, voice
+from tests.voices import noisy, voice
 from v2sbench import cli
 from v2sbench.audio import write_wav
 from v2sbench.cli.options import AUDIO, MEASURED
@@ -230,12 +230,3 @@ def test_wrong_use(two, capsys, line, says):
     before = sorted(two.rglob("*"))
     assert says in fails(capsys, f"score {line}")
     assert sorted(two.rglob("*")) == before
-
-
-def test_folders_of_voices_score_by_two_workers(place, capsys, monkeypatch):
-    """The same lines as by one."""
-    monkeypatch.setenv("V2S_JOBS", "2")
-    folders(place, 8)
-    said(capsys, "score --wavs wavs --refs refs --asr none --metrics stoi,pesq_wb --out two.jsonl")
-    said(capsys, "score --wavs wavs --refs refs --asr none --metrics stoi,pesq_wb --out one.jsonl --jobs 1")
-    assert (place / "one.jsonl").read_bytes() == (place / "two.jsonl").read_bytes()
