@@ -141,15 +141,16 @@ COLUMNS = ("id", "text", "number")
 cells = st.text("ab\tc\r\n dé\N{MUSICAL SYMBOL G CLEF}", max_size=6)
 
 
-@given(st.lists(st.tuples(cells, st.none() | cells, st.integers()), max_size=30), st.integers(5, 40))
-def test_what_is_written_is_read(tmp_path_factory, rows, chunk):
+@given(st.lists(st.tuples(cells, st.none() | cells, st.integers()), max_size=30), st.integers(1, 5), st.integers(5, 40))
+def test_what_is_written_is_read(tmp_path_factory, rows, block, chunk):
     path = tmp_path_factory.mktemp("table") / "a.tsv"
     write_table(path, COLUMNS, rows)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "BLOCK", block)
         patch.setattr(module, "CHUNK", chunk)
         found = Table(path, COLUMNS)
-    assert len(found) == len(rows)
-    assert list(found) == found[:]
+        assert len(found) == len(rows)
+        assert list(found) == found[:]
     assert [int(number) for number in found.column("number")] == [row[2] for row in rows]
     for line, (name, text, number) in zip(found, rows, strict=True):
         blank = [value.translate(str.maketrans("\t\r\n", "   ")) for value in (name, text or "")]

@@ -121,9 +121,10 @@ def account(name: str, root: Path, out: Path, capsys, monkeypatch, *, roi: str =
             assert found.get(kind, {"count": 0})["count"] == len(expected)
             assert {case["name"] for case in found.get(kind, {"cases": []})["cases"]} <= expected
         faults = found.get("faults", {"count": 0, "cases": []})
-        for case in faults["cases"]:  # what headers rule out is not prepared
-            assert left[case["name"]][0] == case["reason"]
+        names = {case["name"] for case in faults["cases"]}
+        assert names <= set(left) - problems, "what headers rule out is not prepared"
     assert faults["count"] == len(set(left) - problems)
+    assert all(left[case["name"]][0] == case["reason"] for case in faults["cases"])
     return report, kept, left
 
 

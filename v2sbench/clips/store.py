@@ -37,6 +37,7 @@ SIZE = 96
 
 
 CHUNK = 1 << 24  # bytes in which line ends are looked for at once
+BLOCK = 1 << 12  # lines that are decoded at once where all are
 _BLANK = str.maketrans("\t\r\n", "   ")
 
 
@@ -94,6 +95,11 @@ class Table(Sequence[str]):
             return [self[at] for at in range(*index.indices(len(self)))]
         at = range(len(self))[index]  # IndexError as of any sequence
         return self._map[self._ends[at] + 1 : self._ends[at + 1]].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), BLOCK):
+            stop = min(start + BLOCK, len(self))
+            yield from self._map[self._ends[start] + 1 : self._ends[stop]].decode().split("\n")
 
     def find(self, key: str) -> str | None:
         """The line whose first cell is `key`, in a table sorted by it; None where there is none."""
