@@ -181,3 +181,13 @@ def test_holm_never_lowers_and_keeps_the_order(p_values: list[float]) -> None:
 def test_outcomes(difference: float, p: float, n: int, higher: bool, said: str) -> None:
     found = Comparison(difference=difference, low=0, high=0, p=p, n=n, n_left_out=0)
     assert outcome(found, p, higher_is_better=higher) == said
+
+
+def test_resamples_in_which_the_systems_tie_count_on_both_sides() -> None:
+    """Sums of counts, and so of percents of six words, must tie to the last bit."""
+    generator = np.random.default_rng(7)
+    left, right, words = 100.0 * generator.integers(0, 7, 20), 100.0 * generator.integers(0, 7, 20), np.full(20, 6.0)
+    found, counted = (difference((left / x, words / x), (right / x, words / x), seed=1) for x in (1.0, 100.0))
+    assert found is not None
+    assert counted is not None
+    assert found.p == counted.p

@@ -11,6 +11,7 @@ sentences moves the number, not how far other speakers would. The same scores gi
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -112,10 +113,10 @@ def _resampled(sides: list[tuple[Floats, Floats]], method: str, seed: int, resam
     """A bootstrap by scipy of the ratio of one side, or of the ratio of the first side minus that of the second."""
     from scipy.stats import DegenerateDataWarning, bootstrap
 
-    if all(np.ptp(bottom) == 0 for _, bottom in sides):  # plain means: one column to resample instead of two or four
-        rates = [top / bottom for top, bottom in sides]
-        data: tuple[Floats, ...] = (rates[0] - rates[1] if len(rates) > 1 else rates[0],)
-        statistic: Any = np.mean
+    counts = np.concatenate([bottom for _, bottom in sides])
+    if np.ptp(counts) == 0:  # plain means: one column to resample, undivided, so that ties of counts stay ties
+        data: tuple[Floats, ...] = (sides[0][0] - sides[1][0] if len(sides) > 1 else sides[0][0],)
+        statistic: Any = functools.partial(_mean, count=counts[0])
     else:
         data = tuple(column for side in sides for column in side)
         statistic = _ratio
@@ -132,6 +133,10 @@ def _resampled(sides: list[tuple[Floats, Floats]], method: str, seed: int, resam
             method=method,
             rng=rng(seed, "bootstrap"),
         )
+
+
+def _mean(column: Floats, *, count: float, axis: int = -1) -> Floats:
+    return np.asarray(column.mean(axis=axis) / count)
 
 
 def _ratio(*columns: Floats, axis: int = -1) -> Floats:
