@@ -186,8 +186,8 @@ def test_outcomes(difference: float, p: float, n: int, higher: bool, said: str) 
 def test_resamples_in_which_the_systems_tie_count_on_both_sides() -> None:
     """Sums of counts, and so of percents of six words, must tie to the last bit."""
     generator = np.random.default_rng(7)
-    left, right, words = 100.0 * generator.integers(0, 7, 20), 100.0 * generator.integers(0, 7, 20), np.full(20, 6.0)
-    found, counted = (difference((left / x, words / x), (right / x, words / x), seed=1) for x in (1.0, 100.0))
+    left, right = 100.0 * generator.integers(0, 7, 20), 100.0 * generator.integers(0, 7, 20)
+    found, counted = (difference((left, words), (right, words), seed=1) for words in (np.full(20, 6.0), np.ones(20)))
     assert found is not None
     assert counted is not None
     assert found.p == counted.p
