@@ -222,7 +222,8 @@ def _pid_in(folder: str, value: int) -> None:
 
 
 OWNER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 from functools import partial
 from tests.test_runtime import _pid_in
 from v2sbench.runtime import parallel
