@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import pickle
 from pathlib import Path
 
@@ -218,6 +219,11 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path) -> None:
     ):
         save_file(damaged, other, metadata=about)
         with pytest.raises(UseError, match="is not the one that its card describes; the file is damaged"):
+            load_weights(other)
+    for value in (math.nan, math.inf):
+        tensors[name][0, 0, 0] = value
+        save_file(tensors, other, metadata=about)
+        with pytest.raises(UseError, match=f"tensor {name} holds values that are not finite"):
             load_weights(other)
     other.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UseError, match="not a safetensors file"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from tests.miniatures import fake
 from tests.small import small_params
@@ -15,7 +17,8 @@ from tests.small_wave import wave_params
 from v2sbench.audio import SAMPLES_PER_FRAME, read_wav
 from v2sbench.clips.splits import read_split
 from v2sbench.clips.store import Clips
-from v2sbench.nets import weights_path
+from v2sbench.nets import load_card, weights_path
+from v2sbench.nets.model import build_model, save_weights
 from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import REFERENCES
 from v2sbench.synthesis import audio_folder, synthesise
@@ -76,6 +79,18 @@ def test_a_trained_variant_speaks_for_a_split_and_for_one_video(project: Path) -
     assert not np.array_equal(*waves)
     with pytest.raises(UseError, match="from a speaker embedding, not from --face"):
         speak(video, weights, Path("face.wav"), landmarks=landmarks, face=Path("x.png"))
+
+
+@pytest.mark.parametrize(
+    ("samples", "value", "fault"),
+    [(48_000, math.nan, "not finite"), (48_000, 0.0, "is silent"), (240, 0.1, r"lasts 0\.01 s")],
+)
+def test_a_recording_without_a_voice_is_refused(project: Path, samples: int, value: float, fault: str) -> None:
+    soundfile.write("voice.wav", np.full(samples, value, np.float32), 24_000, subtype="FLOAT")
+    save_weights(build_model(load_card(SCRATCH, small_params())), Path("w.safetensors"))
+    with pytest.raises(UseError, match=rf"voice\.wav .*{fault}"):
+        speak(Path("x.mpg"), Path("w.safetensors"), Path("said.wav"), voice=Path("voice.wav"))
+    assert not Path("said.wav").exists()
 
 
 def test_weights_that_heard_a_test_clip_are_refused(project: Path) -> None:

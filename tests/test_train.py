@@ -148,6 +148,22 @@ def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -
     assert lines[0] == lines[1]
 
 
+@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.6, 0.999, "no step"])
+def test_a_damaged_resume_state_is_refused_and_fresh_goes_past_it(project: Path, kept: float | str) -> None:
+    params = small_params(steps=3)
+    card = load_card(SCRATCH, params)
+    run = Run(card, batches(SCRATCH, params), None, params)
+    state = run_folder(card, read_split(Path("splits/toy")).digest, params.seed, params.threads, None) / "state.pt"
+    run.save(state)
+    if isinstance(kept, str):
+        torch.save({"model": {}}, state)
+    else:
+        os.truncate(state, int(kept * state.stat().st_size))
+    with pytest.raises(UseError, match=rf"{state} .*--fresh"):
+        train(SCRATCH, "toy", params=params)
+    assert train(SCRATCH, "toy", params=params, resume=False).is_file()
+
+
 def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     params = small_params(steps=500)
     original = Run.note

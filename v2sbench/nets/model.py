@@ -184,7 +184,7 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     """The model of a weights file, in evaluation mode; the card comes from the file.
 
     card: what the caller expects; UseError when the file's architecture or name is another, when the file is missing,
-    no safetensors file, or holds no card.
+    no safetensors file, holds no card, or holds values that are not finite.
     """
     about, state = _read(path)
     found = card_from_json(json.dumps(about["card"]))
@@ -199,6 +199,8 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     for name in [*wanted, *state]:
         if name not in wanted or name not in state or wanted[name].shape != state[name].shape:
             raise UseError(f"{path}: tensor {name} is not the one that its card describes; the file is damaged")
+        if not bool(state[name].isfinite().all()):
+            raise UseError(f"{path}: tensor {name} holds values that are not finite numbers; the file is damaged")
     model.load_state_dict(state)
     return model.eval()
 

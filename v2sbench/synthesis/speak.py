@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from v2sbench.audio import RATE, read_wav, write_wav
+from v2sbench.audio import RATE, Wave, read_wav, write_wav
 from v2sbench.nets.batch import centre_crop
 from v2sbench.nets.model import load_weights
 from v2sbench.prepare.identity import embed, embed_picture
@@ -18,6 +18,9 @@ from v2sbench.runtime import UseError
 from v2sbench.synthesis.synth import vocoder_of
 
 _LOG = logging.getLogger(__name__)
+
+SHORTEST_VOICE = 0.5  # seconds; from less an embedding says little about a voice
+SILENT_RMS = 1e-4  # -80 dBFS, as in scoring: below it a recording holds rounding
 
 
 @torch.inference_mode()
@@ -37,7 +40,8 @@ def speak(
     voice: a recording of the voice to speak with (speaker models). face: a picture of the speaker (face models). By
     default the identity is the mean of the training speakers, which the weights carry. landmarks: a file with a row for
     each picture of the film; without it the mouth is found in the pictures. roi: what finds the mouth: haar, mesh or
-    auto. vocoder: as for `synthesise`. UseError for weights that read no video or take their identity from elsewhere.
+    auto. vocoder: as for `synthesise`. UseError for weights that read no video or take their identity from elsewhere,
+    and for a voice that is shorter than half a second, silent, or not finite.
     """
     model = load_weights(weights)
     card = model.card
@@ -49,7 +53,7 @@ def speak(
     renders = vocoder_of(card, vocoder)
     identity = model.get_buffer("voice")
     if voice is not None:
-        identity = torch.from_numpy(embed(read_wav(voice, RATE)[0]))
+        identity = torch.from_numpy(embed(_read_voice(voice)))
     if face is not None:
         identity = torch.from_numpy(embed_picture(face))
     recording = decode(video, audio=False)
@@ -62,3 +66,17 @@ def speak(
     output = model(crops, identity[None], torch.tensor([len(frames)]))[0][0]
     write_wav(out, (output if renders is None else renders(output, len(frames))).numpy())
     return out
+
+
+def _read_voice(path: Path) -> Wave:
+    """(T,) at 24 kHz: a recording in which a voice can be heard; UseError for any other."""
+    wave, _ = read_wav(path, RATE)
+    if not np.isfinite(wave).all():
+        fault = "holds values that are not finite numbers"
+    elif len(wave) < SHORTEST_VOICE * RATE:
+        fault = f"lasts {len(wave) / RATE:.2f} s, and a voice needs {SHORTEST_VOICE} s"
+    elif np.sqrt(np.mean(np.square(wave, dtype=np.float64))) < SILENT_RMS:
+        fault = "is silent"
+    else:
+        return wave
+    raise UseError(f"{path} {fault} (the voice); give a recording of one speaker, best of some seconds")

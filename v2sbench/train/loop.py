@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import pickle
 import shutil
 import signal
 import time
@@ -153,15 +154,22 @@ class Run:
 
     def save(self, path: Path) -> None:
         """Write the resume state."""
-        with atomic(path) as draft:
+        with atomic(path, sync=True) as draft:
             torch.save(self.objective.state() | {name: getattr(self, name) for name in RESUMED}, draft)
 
     def load(self, path: Path) -> None:
-        """Continue from the resume state."""
-        state: dict[str, Any] = torch.load(path, map_location=self.objective.device, weights_only=True)
-        self.objective.load(state)
-        for name in RESUMED:
-            setattr(self, name, state[name])
+        """Continue from the resume state; UseError when it cannot be read or is not the state of such a run."""
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.objective.device, weights_only=True)
+            self.objective.load(state)
+            for name in RESUMED:
+                setattr(self, name, state[name])
+        except (EOFError, KeyError, OSError, RuntimeError, TypeError, ValueError, pickle.UnpicklingError) as error:
+            reason = next(iter(str(error).splitlines()), "no content")
+            raise UseError(
+                f"the resume state {path} is damaged ({type(error).__name__}: {reason}); "
+                "train from the first step with --fresh"
+            ) from error
 
 
 @contextlib.contextmanager
