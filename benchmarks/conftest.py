@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.machine import pytest_benchmark_update_machine_info, pytest_configure  # noqa: F401 - pytest looks here
 from v2sbench import corpora
-from v2sbench.cli.options import AUDIO, need_split, systems_of
+from v2sbench.cli.options import AUDIO, need_split, systems_of, trainings_of
 from v2sbench.cli.score import score_split
 from v2sbench.nets import list_cards
 from v2sbench.results import Table
@@ -26,6 +26,7 @@ from v2sbench.results import table as make_table
 from v2sbench.results.layout import TABLES, console, save
 from v2sbench.results.measured import MEASURED
 from v2sbench.runtime import CheckError, UseError, choose
+from v2sbench.runtime.systems import recipe_of
 
 WEIGHTS = Path("models/weights")
 TRUTH = "ground-truth"
@@ -47,6 +48,11 @@ class Plan:
     """Why it does."""
 
     @property
+    def recipes(self) -> list[str]:
+        """The users' systems by recipe."""
+        return list(dict.fromkeys(map(recipe_of, self.systems)))
+
+    @property
     def whole(self) -> bool:
         """Whether the split as such was asked for, and not some systems of it."""
         return not self.variants and not self.systems
@@ -62,7 +68,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--variant", metavar="V", action="append", default=[], help="this variant must be there")
     group.addoption(
         "--system", metavar="NAME=DIR", action="append", default=[],
-        help="score a system of your own: DIR/<speaker>/<clip>.wav or DIR/<clip>.wav; several in one table",
+        help="a system of your own: DIR/<speaker>/<clip>.wav or DIR/<clip>.wav; DIR,DIR for trainings; repeatable",
     )  # fmt: skip
     group.addoption("--accept", action="store_true", help="make the measured table the baseline instead of comparing")
     group.addoption("--why", metavar="REASON", default="no reason given", help="with --accept: stands in the baseline")
@@ -100,7 +106,7 @@ def table(plan: Plan, pytestconfig: pytest.Config) -> Table:
     """Score what is missing or stale, write the split's table, and keep it for the summary."""
     try:
         bring_up_to_date(plan)
-        found = make_table(plan.split, base=next(iter(plan.systems), None))
+        found = make_table(plan.split, base=next(iter(plan.recipes), None))
         save(found)
     except (UseError, CheckError) as error:
         pytest.fail(f"v2sbench: {error}", pytrace=False)
@@ -158,7 +164,7 @@ def checked(config: Options) -> Plan | None:
     for variant in plan.variants:
         choose("variant", variant, cards)
         if not _there(split, variant):
-            trained = (WEIGHTS / split / f"{variant}.safetensors").is_file()
+            trained = any((WEIGHTS / split).glob(f"{variant}.seed*.safetensors"))
             todo = f"v2sbench synth {variant} --split {split}"
             raise UseError(
                 f"{variant} has no audio on {split}; run: {todo}" if trained else
@@ -168,5 +174,7 @@ def checked(config: Options) -> Plan | None:
 
 
 def _there(split: str, system: str) -> bool:
-    """Whether the system has scores, or audio to make them from."""
-    return (AUDIO / split / system).is_dir() or (MEASURED / split / f"{system}.jsonl").is_file()
+    """Whether the system has scores, or audio to make them from, in one training or more."""
+    spoken = [AUDIO / split / name for name in trainings_of(system, AUDIO / split)]
+    scored = trainings_of(system, MEASURED / split, ending=".jsonl")
+    return all(map(Path.is_dir, spoken)) or all((MEASURED / split / f"{name}.jsonl").is_file() for name in scored)

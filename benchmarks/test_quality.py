@@ -1,4 +1,4 @@
-"""Quality of a split's systems: the table is written and printed, then held against the baseline.
+"""Quality of a split's systems: the table is written and printed, then held against the baseline by the gate.
 
 Nothing is asserted before everything was measured; one failure names every cell that moved, in either direction.
 """
@@ -9,8 +9,8 @@ import pytest
 
 from benchmarks.conftest import Plan
 from v2sbench.results import Table, accept, check, read_claims, read_reported
-from v2sbench.results.gate import report
-from v2sbench.results.gate_files import BASELINE, read_baseline
+from v2sbench.results.gate_files import baseline_folder, read_baseline
+from v2sbench.results.gate_report import report
 from v2sbench.results.measured import MEASURED
 from v2sbench.results.published import read_sources
 from v2sbench.runtime import CheckError, UseError
@@ -29,7 +29,7 @@ def test_numbers_are_possible(table: Table) -> None:
 
 
 def test_what_was_asked_for_has_numbers(plan: Plan, table: Table) -> None:
-    empty = [name for name in (*plan.variants, *plan.systems) if not table.row(name).cells]
+    empty = [name for name in (*plan.variants, *plan.recipes) if not table.row(name).cells]
     assert not empty, f"no metric has a value for {', '.join(empty)}; see {MEASURED / plan.split}"
 
 
@@ -46,22 +46,24 @@ def test_truth_is_above_the_floors(table: Table) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_nothing_moved(plan: Plan, table: Table) -> None:
-    """Two-sided: a number that got better is a change to look at and to accept."""
-    path = BASELINE / f"{plan.split}.csv"
+def test_scoring_and_numbers_are_those_of_the_baseline(plan: Plan, table: Table) -> None:
+    """The gate's two questions. Two-sided: a number that got better is a change to look at and to accept."""
+    folder = baseline_folder(plan.split)
+    path = folder / f"{plan.split}.csv"
     if not path.is_file() and not plan.accept:
         pytest.skip(f"no baseline {path}; --accept makes one")
-    named = () if plan.whole else (*plan.variants, *plan.systems)
+    named = () if plan.whole else (*plan.variants, *plan.recipes)
     try:
         if plan.accept:
-            accept(table, plan.why, systems=named)
-        known = read_baseline(plan.split).systems
+            accept(table.results, plan.why, systems=named)
+            folder = baseline_folder(plan.split)
+        known = read_baseline(plan.split, folder).recipes
         # Whoever scores a system of their own need not have ours.
         here = {row.system for row in table.measured}.union(plan.variants)
         looked = [] if plan.whole else [name for name in known if name in here]
         if not plan.whole and not looked:
             pytest.skip(f"{path} has none of the systems that were measured; --accept adds those that are named")
-        checked = check(table, only=looked)
+        checked = check(table.results, only=looked)
     except (UseError, CheckError) as error:
         pytest.fail(f"v2sbench: {error}", pytrace=False)
     if checked.changes:

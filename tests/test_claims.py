@@ -11,17 +11,24 @@ from tests import fake_scores
 from v2sbench.results import Measured, claims, compare, load, read_claims
 from v2sbench.results.bootstrap import MIN_PAIRS, Outcome
 from v2sbench.results.claims import Claim, Pair, decide, incomplete, judge, neighbours
-from v2sbench.results.measured import asked
+from v2sbench.results.measured import Recipe, recipes
 from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import Variant
 
 METRICS = ["pesq_wb", "stoi", "wer"]
+CLIPS = [f"s1/clip{index:03d}" for index in range(40)]
+OWN_SIZE: dict[str, Any] = {"training": {"seed": 1, "steps": 100, "changed": {}}}
 SCRATCH, FROZEN, TUNED = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "frozen", "tuned"))
 
 
 @pytest.fixture
-def systems(tmp_path: Path) -> dict[str, Measured]:
-    return load("s", fake_scores.write_all(tmp_path, "s").parent)
+def systems(tmp_path: Path) -> dict[str, Recipe]:
+    fake_scores.write_all(tmp_path, "s")
+    return by_recipe(tmp_path)
+
+
+def by_recipe(measured: Path) -> dict[str, Recipe]:
+    return recipes(load("s", measured))
 
 
 def test_claims_in_git_are_sound() -> None:
@@ -31,46 +38,94 @@ def test_claims_in_git_are_sound() -> None:
     assert found["lrw-scratch-best"].splits == ("lrw-unseen",)
 
 
-def test_pairs_differ_in_one_thing(systems: dict[str, Measured]) -> None:
+def test_pairs_differ_in_one_thing(systems: dict[str, Recipe]) -> None:
     pairs = neighbours("s", systems, METRICS)
     assert {(pair.left.name, pair.right.name) for pair in pairs} == {(FROZEN, SCRATCH), (TUNED, SCRATCH)}
     assert [pair.metric for pair in pairs] == METRICS * 2
 
 
-def test_a_clear_gain_is_reproduced_and_a_small_one_is_not_called(systems: dict[str, Measured]) -> None:
+def test_a_clear_gain_is_called_and_a_small_one_is_not_called(systems: dict[str, Recipe]) -> None:
     said = {(pair.left.init, pair.metric): pair.outcome for pair in neighbours("s", systems, METRICS)}
     assert said["tuned", "stoi"] == said["tuned", "wer"] == "better"
     assert said["frozen", "wer"] == "inconclusive"
 
 
-def test_the_correction_never_lowers_a_p_value(systems: dict[str, Measured]) -> None:
+def test_the_correction_never_lowers_a_p_value(systems: dict[str, Recipe]) -> None:
     for pair in neighbours("s", systems, METRICS):
         assert pair.comparison is not None
         assert pair.p_adjusted is not None
         assert pair.p_adjusted >= pair.comparison.p
 
 
+def trained(folder: Path, recipe: str, levels: list[float], **meta: Any) -> None:
+    """Scores of a recipe's trainings, one a level."""
+    for seed, level in enumerate(levels, start=1):
+        name = f"{recipe}.seed{seed}"
+        fake_scores.write(folder / "s", name, fake_scores.scores(level, 40, seed), **{**OWN_SIZE, **meta})
+
+
+def verdicts(folder: Path) -> dict[str, tuple[str, str]]:
+    systems = by_recipe(folder)
+    found = judge("s", read_claims(), neighbours("s", systems, METRICS), systems)
+    return {verdict.claim.id: (verdict.result, verdict.basis) for verdict in found}
+
+
 def test_a_loss_is_said_as_plainly(tmp_path: Path) -> None:
-    fake_scores.write(tmp_path / "s", SCRATCH, fake_scores.scores(0.6, 40, 1))
-    fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.4, 40, 2))
-    pairs = neighbours("s", load("s", tmp_path), METRICS)
-    assert [pair.outcome for pair in pairs] == ["worse"] * 3
-    verdicts = {verdict.claim.id: verdict.result for verdict in judge("s", read_claims(), pairs)}
-    assert verdicts["pretraining-improves-quality"] == "not reproduced"
-    assert verdicts["pretraining-not-wer"] == "reproduced"
-    assert verdicts["speaker-beats-face"] == "not measured"
-    assert "lrw-scratch-best" not in verdicts
+    trained(tmp_path, SCRATCH, [0.60, 0.61, 0.59])
+    trained(tmp_path, TUNED, [0.40, 0.41, 0.39])
+    assert [pair.outcome for pair in neighbours("s", by_recipe(tmp_path), METRICS)] == ["worse"] * 3
+    found = verdicts(tmp_path)
+    assert found["pretraining-improves-quality"][0] == "contradicted"
+    assert found["pretraining-not-wer"][0] == "supported"
+    assert found["speaker-beats-face"] == ("not tested here", "no pair of measured systems")
+    assert "lrw-scratch-best" not in found
+
+
+@pytest.mark.parametrize(
+    ("levels", "meta", "why"),
+    [
+        ([0.6], {}, "has 1 of the 3 trainings"),
+        ([0.60, 0.61], {}, "has 2 of the 3 trainings"),
+        (
+            [0.60, 0.61, 0.59],
+            {"training": {"changed": {"train.steps": [100000, 250]}}},
+            "train.steps is 250, not 100000",
+        ),
+        ([0.60, 0.61, 0.59], {"training": None}, "how v2a-mel-s-speaker-tuned was trained is unknown"),
+    ],
+)
+def test_a_claim_needs_its_own_size_and_three_trainings(
+    tmp_path: Path, levels: list[float], meta: dict[str, Any], why: str
+) -> None:
+    trained(tmp_path, SCRATCH, [0.40, 0.41, 0.39])
+    trained(tmp_path, TUNED, levels, **meta)
+    result, basis = verdicts(tmp_path)["pretraining-improves-quality"]
+    assert result == "not tested here"
+    assert why in basis
+
+
+def test_trainings_that_lie_apart_decide_less_than_their_utterances(tmp_path: Path) -> None:
+    """One training of each may differ clearly where the recipes do not."""
+    trained(tmp_path, SCRATCH, [0.40, 0.50, 0.60])
+    trained(tmp_path, TUNED, [0.45, 0.55, 0.62])
+    both = neighbours("s", by_recipe(tmp_path), METRICS)
+    assert {pair.outcome for pair in both} == {"inconclusive"}
+    assert {pair.comparison.trainings for pair in both if pair.comparison} == {(3, 3)}
+    single = recipes({name: item for name, item in load("s", tmp_path).items() if name.endswith("seed1")})
+    alone = neighbours("s", single, METRICS)
+    assert {pair.outcome for pair in alone} == {"better"}
+    assert not any(pair.comparison.of_recipes for pair in alone if pair.comparison)
 
 
 def test_few_utterances_decide_nothing(tmp_path: Path) -> None:
     fake_scores.write_all(tmp_path, "s", count=MIN_PAIRS - 1)
-    assert {pair.outcome for pair in neighbours("s", load("s", tmp_path), METRICS)} == {"inconclusive"}
+    assert {pair.outcome for pair in neighbours("s", by_recipe(tmp_path), METRICS)} == {"inconclusive"}
 
 
 def test_systems_scored_differently_are_not_compared(tmp_path: Path) -> None:
     fake_scores.write(tmp_path / "s", SCRATCH, fake_scores.scores(0.4, 40, 1))
     fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.6, 40, 2), asr="another")
-    pairs = {pair.metric: pair for pair in neighbours("s", load("s", tmp_path), METRICS)}
+    pairs = {pair.metric: pair for pair in neighbours("s", by_recipe(tmp_path), METRICS)}
     assert pairs["stoi"].outcome == "better"
     assert pairs["wer"].outcome is None
     assert "asr differs" in pairs["wer"].why_not
@@ -81,13 +136,13 @@ def test_failures_take_the_pair_out(tmp_path: Path) -> None:
     del lines[0]["stoi"]
     fake_scores.write(tmp_path / "s", SCRATCH, lines)
     fake_scores.write(tmp_path / "s", TUNED, fake_scores.scores(0.6, 40, 2))
-    (pair,) = neighbours("s", load("s", tmp_path), ["stoi"])
+    (pair,) = neighbours("s", by_recipe(tmp_path), ["stoi"])
     assert pair.comparison is not None
     assert (pair.comparison.n, pair.comparison.n_left_out) == (39, 1)
 
 
-def test_one_comparison_is_undecided_until_its_family_is_known(systems: dict[str, Measured]) -> None:
-    found = compare("s", "stoi", ("a", systems[TUNED]), ("b", systems[SCRATCH]), asked(systems))
+def test_one_comparison_is_undecided_until_its_family_is_known(systems: dict[str, Recipe]) -> None:
+    found = compare("s", "stoi", ("a", systems[TUNED]), ("b", systems[SCRATCH]), CLIPS)
     assert found.comparison is not None
     assert (found.left, found.right, found.outcome, found.p_adjusted) == ("a", "b", None, None)
     (alone,) = decide([found])
@@ -98,7 +153,7 @@ def test_one_comparison_is_undecided_until_its_family_is_known(systems: dict[str
 def test_a_comparison_leaves_out_what_cannot_be_compared(tmp_path: Path) -> None:
     for name in ("a", "b"):
         fake_scores.write(tmp_path / "s", name, [{"clip": name, "status": "ok", "stoi": 0.5}])
-    systems = load("s", tmp_path)
+    systems = by_recipe(tmp_path)
     for metric, said in (("wer", "not measured"), ("stoi", "no utterance has a value of both")):
         found = compare("s", metric, ("a", systems["a"]), ("b", systems["b"]), ["a", "b"])
         assert (found.comparison, found.why_not) == (None, said)
@@ -115,6 +170,15 @@ def pairs_of(outcomes: list[Outcome], metric: str = "stoi", model: str = "mel-s"
     ]
 
 
+def large(*models: str) -> dict[str, Recipe]:
+    """Recipes of their cards' own size with three trainings, without scores."""
+    item = Measured(system="x", meta=OWN_SIZE, lines={})
+    names = [
+        Variant(model=model, identity="speaker", init=init).name for model in models for init in ("tuned", "scratch")
+    ]
+    return {name: Recipe(name=name, trainings=(item,) * 3) for name in names}
+
+
 def claim(**changes: Any) -> Claim:
     fields: dict[str, Any] = {
         "id": "c", "text": "T.", "source": "k", "grade": "secondary", "axis": "init", "left": ("frozen", "tuned"),
@@ -126,38 +190,38 @@ def claim(**changes: Any) -> Claim:
 @pytest.mark.parametrize(
     ("holds", "outcomes", "result"),
     [
-        ("most", ["better", "better", "worse"], "reproduced"),
-        ("most", ["better", "worse"], "not reproduced"),
-        ("most", ["better", "inconclusive"], "inconclusive"),
-        ("most", ["better", "inconclusive", "inconclusive", "worse"], "inconclusive"),
-        ("most", [], "not measured"),
-        ("not-all", ["better", "worse"], "reproduced"),
-        ("not-all", ["better", "better"], "not reproduced"),
-        ("not-all", ["better", "inconclusive"], "inconclusive"),
+        ("most", ["better", "better", "worse"], "supported"),
+        ("most", ["better", "worse"], "contradicted"),
+        ("most", ["better", "inconclusive"], "undecided"),
+        ("most", ["better", "inconclusive", "inconclusive", "worse"], "undecided"),
+        ("most", [], "not tested here"),
+        ("some", ["better", "worse"], "supported"),
+        ("some", ["better", "better"], "contradicted"),
+        ("some", ["better", "inconclusive"], "undecided"),
     ],
 )
 def test_verdicts_from_outcomes(holds: str, outcomes: list[Outcome], result: str) -> None:
-    (verdict,) = judge("s", [claim(holds=holds)], pairs_of(outcomes))
+    (verdict,) = judge("s", [claim(holds=holds)], pairs_of(outcomes), large("mel-s"))
     assert verdict.result == result
     assert verdict.better + verdict.worse + verdict.undecided == len(outcomes)
 
 
 def test_a_claim_the_other_way_round_flips_the_outcomes() -> None:
     scratch_best = claim(left=("scratch",), right=("frozen", "tuned"))
-    (verdict,) = judge("s", [scratch_best], pairs_of(["worse", "worse"]))
-    assert (verdict.result, verdict.better) == ("reproduced", 2)
+    (verdict,) = judge("s", [scratch_best], pairs_of(["worse", "worse"]), large("mel-s"))
+    assert (verdict.result, verdict.better) == ("supported", 2)
 
 
 def test_a_claim_takes_only_what_it_is_about() -> None:
     pairs = pairs_of(["better"], metric="wer") + pairs_of(["better"], model="mel-m")
-    (verdict,) = judge("s", [claim(models=("mel-s",))], pairs)
-    assert verdict.result == "not measured"
-    assert judge("s", [claim(splits=("other",))], pairs) == []
+    (verdict,) = judge("s", [claim(models=("mel-s",))], pairs, large("mel-s"))
+    assert verdict.result == "not tested here"
+    assert judge("s", [claim(splits=("other",))], pairs, large("mel-s")) == []
 
 
 def test_what_is_missing_for_a_decision() -> None:
     assert incomplete([SCRATCH, "ground-truth"]) == [FROZEN, TUNED]
-    assert incomplete([SCRATCH, FROZEN, TUNED]) == []
+    assert incomplete([f"{SCRATCH}.seed2", FROZEN, TUNED]) == []
     assert incomplete(["ground-truth"]) == []
 
 

@@ -17,7 +17,7 @@ from v2sbench.nets import Params, card_chain, load_card, load_params
 from v2sbench.runtime import CheckError, UseError, build, read_yaml, unit
 from v2sbench.talker.cast import CAST, READERS, SEEN
 from v2sbench.talker.corpus import DemoSize
-from v2sbench.tools.sweep import copy_tree, environment_of, list_sweeps, prepare, read_sweep, reproduce, stage_of
+from v2sbench.tools.sweep import copy_tree, environment_of, list_sweeps, prepare, read_sweep, reproduce, stages_of
 from v2sbench.tools.sweep_report import collect
 
 NAMES = list_sweeps(ROOT / "sweeps")
@@ -42,7 +42,8 @@ def test_every_point_resolves_and_trains_something_else(name):
         trained |= {init for system in sweep.systems if (init := load_card(system, params, ROOT / "models").init)}
         digests.add(tuple(load_card(card, params, ROOT / "models").digest for card in sorted(trained)))
         for system in sweep.systems_of(label):
-            stage = stages(params.profile)[stage_of(system, sweep.split)]
+            (name,) = stages_of(system, sweep.split, params.seeds)
+            stage = stages(params.profile)[name]
             assert f"results/measured/{sweep.split}/{system}.jsonl" in stage["outs"]
     assert len(digests) == len(sweep.points)
 
@@ -114,10 +115,11 @@ def git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def test_stage_of_every_kind_of_system():
-    assert stage_of("v2a-mel-s-face-frozen", "demo-seen") == "score@mel-s-face-frozen-demo-seen"
-    assert stage_of("ground-truth", "grid4-seen") == "truth@grid4-seen"
-    assert stage_of("griffin-lim", "demo-seen") == "reference@griffin-lim-demo-seen"
+def test_stages_of_every_kind_of_system():
+    trained = [f"score@mel-s-face-frozen-demo-seen-{seed}" for seed in (1, 2)]
+    assert stages_of("v2a-mel-s-face-frozen", "demo-seen", (1, 2)) == trained
+    assert stages_of("ground-truth", "grid4-seen", (1, 2)) == ["truth@grid4-seen"]
+    assert stages_of("griffin-lim", "demo-seen", (1, 2)) == ["reference@griffin-lim-demo-seen"]
 
 
 def test_a_copy_follows_the_tree_that_git_sees(tmp_path):

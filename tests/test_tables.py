@@ -23,7 +23,8 @@ from v2sbench.results.bootstrap import holm
 from v2sbench.results.layout import best, cells, console, csv_text, header, json_text, latex, markdown, save
 from v2sbench.results.measured import GROUPS
 from v2sbench.results.published import BARE_PESQ, FIELDS
-from v2sbench.results.table import BASE_FIELDS, CSV_FIELDS, measured_rows, precise, reported_rows
+from v2sbench.results.table import measured_rows, reported_rows
+from v2sbench.results.tidy import BASE_FIELDS, CSV_FIELDS, precise
 from v2sbench.results.wording import BOLD, notes
 from v2sbench.runtime import UseError
 
@@ -111,7 +112,7 @@ def test_wer_is_pooled_and_the_utterance_mean_stands_beside(tmp_path: Path) -> N
         {"clip": "b", "status": "ok", "wer": {"sub": 0, "del": 0, "ins": 0, "words": 2}, "stoi": None},
     ]
     fake_scores.write(tmp_path / "s", "mine", lines)
-    (row,) = measured_rows("s", Results(split="s", measured=tmp_path).systems)
+    (row,) = measured_rows("s", Results(split="s", measured=tmp_path).recipes)
     assert (row.cells["wer"].value, row.cells["wer"].utterance_mean) == (75.0, 50.0)
     assert set(row.cells) == {"wer"}, "a metric that was never asked for has no cell"
     assert row.n_failed == 0
@@ -345,7 +346,7 @@ def test_every_layout_carries_what_a_number_needs(made: Table, layout: Layout) -
     text = layout(made)
     for needed in (
         "v2sbench-1", "partial 40/9000", fake_scores.ASR, "ground truth is 0.0", "BCa", "over these 20 comparisons",
-        "mine", "other-sentence", "reproduced", "Pre-training improves", "as if silent",
+        "mine", "other-sentence", "not tested here", "Pre-training improves", "as if silent",
     ):  # fmt: skip
         assert needed in text
     assert layout(made) == text

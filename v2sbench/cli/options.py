@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from v2sbench.runtime import UseError, atomic
-from v2sbench.runtime.systems import REFERENCES
+from v2sbench.runtime import UseError
+from v2sbench.runtime.systems import REFERENCES, recipe_of, seed_of, training
 
 CLIPS = Path("clips")
 SPLITS = Path("splits")
@@ -26,7 +26,11 @@ jobs_option = click.option(
 )
 split_option = click.option("--split", required=True, metavar="S", help="A prepared split.")
 system_option = click.option(
-    "--system", "systems", multiple=True, metavar="NAME=DIR", help="A system of your own and its audio; repeatable."
+    "--system",
+    "systems",
+    multiple=True,
+    metavar="NAME=DIR",
+    help="A system of your own and its audio, DIR,DIR,... for several trainings of it; repeatable.",
 )
 vocoder_option = click.option(
     "--vocoder", metavar="NAME|FILE", help="For a mel model: griffin-lim (default), or the path of a checkpoint."
@@ -71,9 +75,10 @@ def systems_of(
 ) -> dict[str, Path]:
     """The users' systems that `--system NAME=DIR` names, in the order given: name -> folder of audio.
 
-    split: None when the scores belong to no split; the suite's own names are then free. wavs, name: one system more,
-    the first, called like its folder where there is no name. UseError when a pair is malformed, a name cannot be used
-    or is given twice, or a folder is missing.
+    `NAME=DIR,DIR,...` names the trainings of one system: NAME.seed1, NAME.seed2 and so on. split: None when the scores
+    belong to no split; the suite's own names are then free. wavs, name: one system more, the first, called like its
+    folder where there is no name. UseError when a pair is malformed, a name cannot be used or is given twice, or a
+    folder is missing.
     """
     if name and not wavs:
         raise UseError(f"--name {name} names the system of --wavs, which is not given")
@@ -82,7 +87,10 @@ def systems_of(
         own, equals, folder = pair.partition("=")
         if not (own and equals and folder):
             raise UseError(f"--system takes NAME=DIR, not {pair!r}")
-        named.append((own, Path(folder)))
+        folders = [folder] if Path(folder).is_dir() else [part for part in folder.split(",") if part]
+        if len(folders) == 1:
+            named.append((own, Path(folder)))
+        named += [(training(own, k), Path(part)) for k, part in enumerate(folders, 1) if len(folders) > 1]
     found: dict[str, Path] = {}
     for own, place in named:
         fault = ""
@@ -100,13 +108,24 @@ def systems_of(
     return found
 
 
-def write_facts(folder: Path, facts: dict[str, str]) -> None:
-    """Note beside a system's audio what made it, for the tables."""
-    with atomic(folder / "system.json") as draft:
-        draft.write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
+def trainings_of(name: str, folder: Path, seed: int | None = None, ending: str = "") -> list[str]:
+    """The trainings of a recipe that lie in a folder, by seed; the name itself where it is no recipe with trainings.
+
+    seed: only this one, whether or not it is there.
+    """
+    if seed is not None:
+        return [training(name, seed)]
+    found = [path.name.removesuffix(ending) for path in folder.glob(f"{name}.seed*{ending}")]
+    seeds = sorted(found, key=lambda item: seed_of(item) or 0)
+    return [item for item in seeds if recipe_of(item) == name] or [name]
 
 
-def read_facts(folder: Path) -> dict[str, str]:
-    """The note beside a system's audio; empty where there is none."""
+def read_facts(folder: Path) -> dict[str, Any]:
+    """The note beside a system's audio; empty where there is none. UseError when it is damaged."""
     path = folder / "system.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (TypeError, ValueError) as error:
+        raise UseError(f"{path} is damaged ({error}); make the audio again, or remove the file") from None

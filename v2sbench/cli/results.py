@@ -45,6 +45,7 @@ OPTIONAL = ("init", "identity", "protocol", "note")
 )
 @click.option("--systems", metavar="A,B", help="Only these systems, and of the reported methods none but these.")
 @click.option("--columns", metavar="M,M", help="Only these metrics, e.g. stoi,cer; see: v2sbench list metrics.")
+@click.option("--trainings", is_flag=True, help="A row a training instead of a row a recipe.")
 @click.option("--protocols", is_flag=True, help="Instead: each system under every protocol it was scored under.")
 @click.option("--out", type=DIR, help="Write there; a table of one's own choice is else only printed.")
 def table(
@@ -55,6 +56,7 @@ def table(
     base: str | None,
     systems: str | None,
     columns: str | None,
+    trainings: bool,
     protocols: bool,
     out: Path | None,
 ) -> None:
@@ -65,7 +67,7 @@ def table(
     from v2sbench.results import Results, layout
     from v2sbench.results import table as make_table
 
-    chosen = bool(base or systems or columns or protocols or scores)
+    chosen = bool(base or systems or columns or trainings or protocols or scores)
     if show and out:
         raise UseError("--show writes nothing, --out DIR does; give one of them")
     out = out or (None if show or chosen else layout.TABLES)
@@ -77,9 +79,9 @@ def table(
         raise UseError(f"a split ({splits[0]}) and --scores exclude each other")
     if scores:  # a folder of scores has no reported numbers
         folder = scores.resolve()
-        asked = [Results(split=folder.name, measured=folder.parent, published=None, claims=None)]
+        asked = [Results(split=folder.name, measured=folder.parent, published=None, claims=None, single=trainings)]
     else:
-        asked = [Results(split=split) for split in splits or _splits()]
+        asked = [Results(split=split, single=trainings) for split in splits or _splits()]
     for results in asked:
         split = results.split
         if protocols:
@@ -120,17 +122,22 @@ def _spread(split: str, measured: Path, only: tuple[str, ...], out: Path | None)
 
 
 @verb(
-    "scores against results/baseline/SPLIT.csv; exit code 1 when something moved",
+    "same audio, same scores? other audio, numbers within the spread? exit code 1 when not",
     "gate demo-seen",
     "gate grid4-seen --systems mine",
 )
 @click.argument("split", help="A split with scores and a baseline.")
 @click.option("--systems", metavar="A,B", help="Look at these systems of the baseline only.")
-def gate(split: str, systems: str | None) -> None:
-    """Scores against the baseline. What moved is printed before it fails, better or worse."""
-    from v2sbench.results.gate import check, report, summary
+@click.option("--tell", is_flag=True, help="Say it in one sentence, and fail nothing.")
+def gate(split: str, systems: str | None, tell: bool) -> None:
+    """Scores against the baseline. What differs is printed before it fails, better or worse."""
+    from v2sbench.results import check
+    from v2sbench.results.gate_report import report, summary
 
     checked = check(split, only=names_in(systems))
+    if tell:
+        print(f"v2sbench: {summary(checked)}")
+        return
     print(report(checked))
     if checked.changes:
         raise CheckError(summary(checked))
@@ -146,11 +153,20 @@ def gate(split: str, systems: str | None) -> None:
 @click.option(
     "--systems", metavar="A,B", help="Only these; others stay (default: ours, and those of yours that are in it)."
 )
-def accept(split: str, why: str, systems: str | None) -> None:
+@click.option("--publish", is_flag=True, help="For the maintainers: write results/published, with table and spread.")
+@click.option("--add", is_flag=True, help="With --publish: only add this processor's trainings to the spread.")
+def accept(split: str, why: str, systems: str | None, publish: bool, add: bool) -> None:
     """Make the scores the baseline."""
     from v2sbench.results import accept
     from v2sbench.results.gate_files import BASELINE
 
+    if add and not publish:
+        raise UseError("--add goes with --publish")
+    if publish:
+        from v2sbench.results.publish import publish as publish_run
+
+        print(f"published: {publish_run(split, why, add=add)}")
+        return
     done = accept(split, why, systems=names_in(systems))
     print(f"baseline: {BASELINE / split}.csv: {done.changed}")
 

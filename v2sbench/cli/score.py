@@ -27,6 +27,7 @@ from v2sbench.cli.options import (
     read_facts,
     system_option,
     systems_of,
+    trainings_of,
     verb,
 )
 from v2sbench.runtime import UseError
@@ -62,10 +63,11 @@ class Task:
     "score v2a-mel-s-speaker-tuned --split demo-seen",
     "score --split grid4-seen --wavs my-system/",
     "score --split grid4-seen --system mine=a/ --system theirs=b/",
+    "score --split grid4-seen --system mine=run1/,run2/,run3/",
     "score --split grid4-seen --system mine=a/ --protocol all",
     "score --wavs mine/ --refs truth/ --grammar grid --truth --out scores/",
 )
-@click.argument("made", nargs=-1, metavar="[SYSTEM]...", help="Systems whose audio `synth` made; needs --split.")
+@click.argument("made", nargs=-1, metavar="[SYSTEM]...", help="What `synth` made, with all trainings; needs --split.")
 @click.option("--split", metavar="S", help="Take clips, references and texts from this split.")
 @click.option("--wavs", type=DIR, help="Any system's audio: DIR/<speaker>/<clip>.wav (or .flac) or DIR/<clip>.wav.")
 @click.option("--name", metavar="NAME", help="What to call the system of --wavs (default: its folder's name).")
@@ -115,7 +117,7 @@ def score_split(split: str, made: Sequence[str] = (), own: Mapping[str, Path] | 
     if not (made or own):
         raise UseError("with --split, name a SYSTEM, --wavs DIR or --system NAME=DIR; see: v2sbench score --help")
     folder = need_split(split)
-    systems = {name: AUDIO / split / name for name in made}
+    systems = {name: AUDIO / split / name for recipe in made for name in trainings_of(recipe, AUDIO / split)}
     for name, wavs in {GROUND_TRUTH: AUDIO / split / GROUND_TRUTH, **systems}.items():
         if not wavs.is_dir():
             raise UseError(f"no folder {wavs} with the audio of {name}; run: v2sbench synth {name} --split {split}")

@@ -6,28 +6,32 @@ from pathlib import Path
 
 import click
 
-from v2sbench.cli.options import DIR, FILE, exclusive, need_split, split_option, verb, vocoder_option, write_facts
+from v2sbench.cli.options import DIR, FILE, exclusive, need_split, split_option, trainings_of, verb, vocoder_option
 from v2sbench.runtime import UseError, choose
+
+SEED = click.IntRange(0, 2**31 - 1)
 
 
 @verb(
     "split -> weights of one variant",
     "train a2a-mel-s --split demo-audio",
     "train v2a-mel-s-speaker-tuned --split demo-seen",
+    "train v2a-mel-s-speaker-tuned --split demo-seen --seed 2",
 )
 @click.argument("variant", help="A name of `v2sbench list models`.")
 @split_option
-@click.option("--init", type=FILE, help="Weights to start from (default: those the card names).")
-@click.option("--out", type=FILE, help="Default: models/weights/S/VARIANT.safetensors.")
+@click.option("--seed", type=SEED, help="Of this training (default: the first of params.yaml).")
+@click.option("--init", type=FILE, help="Weights to start from (default: those the card names, of the same seed).")
+@click.option("--out", type=FILE, help="Default: models/weights/S/VARIANT.seedN.safetensors.")
 @click.option("--fresh", is_flag=True, help="Do not resume an interrupted run.")
-def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: bool) -> None:
+def train(variant: str, split: str, seed: int | None, init: Path | None, out: Path | None, fresh: bool) -> None:
     """Split -> weights."""
     from v2sbench.nets import load_params
 
     need_split(split)
     from v2sbench import train as training  # after the check, since it takes seconds to load
 
-    print(training.train(variant, split, params=load_params(), out=out, init=init, resume=not fresh))
+    print(training.train(variant, split, params=load_params(), seed=seed, out=out, init=init, resume=not fresh))
 
 
 @verb(
@@ -37,22 +41,35 @@ def train(variant: str, split: str, init: Path | None, out: Path | None, fresh: 
 )
 @click.argument("system", help="A variant, or ground-truth, griffin-lim, copy-VOCODER, noise, other-sentence.")
 @split_option
-@click.option("--weights", type=FILE, help="Default: models/weights/S/SYSTEM.safetensors.")
+@click.option("--seed", type=SEED, help="Only this training of the variant (default: all that there are).")
+@click.option("--weights", type=FILE, help="Default: models/weights/S/SYSTEM.seedN.safetensors.")
 @vocoder_option
 @click.option("--subset", default="test", metavar="NAME", help="train, val or test (default: test).")
 @click.option("--out", type=DIR, help="Default: audio/S/SYSTEM.")
-def synth(system: str, split: str, weights: Path | None, vocoder: str | None, subset: str, out: Path | None) -> None:
-    """System x split -> wavs."""
-    from v2sbench.nets import load_params
+def synth(
+    system: str,
+    split: str,
+    seed: int | None,
+    weights: Path | None,
+    vocoder: str | None,
+    subset: str,
+    out: Path | None,
+) -> None:
+    """System x split -> wavs; of a variant, those of every training."""
+    from v2sbench.nets import MODELS, load_params
+
+    exclusive(seed=seed is not None, weights=weights)
 
     choose("subset", subset, dict.fromkeys(("train", "val", "test")))
     need_split(split)
     from v2sbench.synthesis import synthesise  # after the check, since it takes seconds to load
 
-    folder, used = synthesise(system, split, load_params(), weights=weights, out=out, vocoder=vocoder, subset=subset)
-    if used:
-        write_facts(folder, {"vocoder": used})
-    print(folder)
+    params = load_params()
+    systems = [system] if weights else trainings_of(system, MODELS / "weights" / split, seed, ".safetensors")
+    if out and len(systems) > 1:
+        raise UseError(f"--out is for one training, and {system} has {len(systems)}; give --seed N")
+    for name in systems:
+        print(synthesise(name, split, params, weights=weights, out=out, vocoder=vocoder, subset=subset))
 
 
 @verb(

@@ -20,7 +20,7 @@ from typing import Any
 
 from v2sbench.audio import SAMPLES_PER_FRAME
 from v2sbench.runtime import UseError, build, choose, merge, read_yaml
-from v2sbench.runtime.systems import IDENTITIES, model_of
+from v2sbench.runtime.systems import IDENTITIES, model_of, training
 
 MODELS = Path("models")
 PARAMS = Path("params.yaml")
@@ -192,7 +192,7 @@ class Params:
     """The profile in `params.yaml`."""
 
     profile: str  # its name: demo, smoke, paper
-    seed: int
+    seed: int  # of every draw beside the trainings: the identities at test, the noise floor
     threads: int  # of a training process; sums depend on it, so it is part of the recipe
     corpora: Mapping[str, str]  # to prepare: name -> the file whose content stands for the raw corpus
     splits: Mapping[str, Any]  # name -> {corpus: name}
@@ -203,6 +203,7 @@ class Params:
     references: tuple[str, ...]  # ceiling and floor systems to score
     asr: str  # recogniser for the WER
     protocol: str  # scoring protocol
+    seeds: tuple[int, ...] = ()  # of the trainings, one a seed; none is one training with `seed`
     mixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # corpus -> the corpora that it is made of
     scan: tuple[str, ...] = ()  # corpora on disk whose files are counted anew on every `dvc repro`
     roi: str = "auto"  # what finds the mouths in the pictures: `haar`, `mesh` or `auto`
@@ -210,6 +211,11 @@ class Params:
     face_splits: tuple[str, ...] = ()  # splits that get face embeddings
     vocoders: tuple[str, ...] = ()  # cards to train on pretrain_split; each adds a row of copy synthesis
     override: Mapping[str, Any] = field(default_factory=dict)  # merged over the cards, by model or by card name
+
+    @property
+    def trainings(self) -> tuple[int, ...]:
+        """The seeds that every recipe is trained with."""
+        return self.seeds or (self.seed,)
 
 
 # ---------------------------------------------------------------- reading
@@ -253,6 +259,23 @@ def load_card(name: str, params: Params | None = None, folder: Path = MODELS) ->
     return card
 
 
+def changed_values(card: Card) -> dict[str, tuple[Any, Any]]:
+    """Dotted key -> (the value of the card's file, the value used), for all that the profile's override changed.
+
+    UseError when the card has no file here.
+    """
+    ours, used = (_flat(dataclasses.asdict(item)) for item in (load_card(card.name), card))
+    return {key: (ours.get(key), used.get(key)) for key in sorted(ours | used) if ours.get(key) != used.get(key)}
+
+
+def _flat(content: Mapping[str, Any], stem: str = "") -> dict[str, Any]:
+    """Dotted key -> value of nested mappings."""
+    found: dict[str, Any] = {}
+    for key, value in content.items():
+        found |= _flat(value, f"{stem}{key}.") if isinstance(value, Mapping) else {f"{stem}{key}": value}
+    return found
+
+
 def card_from_json(text: str) -> Card:
     """The card inside a weights file."""
     content = json.loads(text)
@@ -270,9 +293,9 @@ def _params(path: Path, stamp: int) -> Params:
     return build(Params, read_yaml(path), path.name)
 
 
-def weights_path(variant: str, split: str) -> Path:
-    """Where the weights of a variant that was trained on a split lie."""
-    return MODELS / "weights" / split / f"{variant}.safetensors"
+def weights_path(variant: str, split: str, seed: int) -> Path:
+    """Where the weights of a variant lie that was trained on a split with a seed."""
+    return MODELS / "weights" / split / f"{training(variant, seed)}.safetensors"
 
 
 # ---------------------------------------------------------------- rules

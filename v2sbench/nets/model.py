@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ class SpeechModel(nn.Module):
     decoder: nn.Module
     trained_on: tuple[TrainedOn, ...] = ()
     """Training parts behind these weights and behind those that they started from."""
+    recipe: Mapping[str, int] = MappingProxyType({})
+    """What the weights depend on beside card and clips: `seed` and `threads`; empty for an untrained model."""
 
     def __init__(self, card: Card) -> None:
         super().__init__()
@@ -170,10 +173,12 @@ def transfer_decoder(model: SpeechModel, pretrained: SpeechModel) -> None:
 
 
 def save_weights(model: SpeechModel, path: Path) -> None:
-    """Write weights with their card and the clips that they were trained on inside: the same bytes every time."""
+    """Write weights with their card, their seed and the clips that they were trained on: the same bytes every time."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     state |= {f"{HASHES}{place}": torch.from_numpy(item.clips) for place, item in enumerate(model.trained_on)}
     about = {"card": json.loads(model.card.json()), "heard": [item.about for item in model.trained_on]}
+    if model.recipe:
+        about["training"] = dict(model.recipe)
     with atomic(path) as draft:
         # One metadata key: safetensors does not keep the order of several.
         save_file(state, draft, metadata={ABOUT: json.dumps(about, sort_keys=True, separators=(",", ":"))})
@@ -195,6 +200,7 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     model.trained_on = tuple(
         TrainedOn(**item, clips=state.pop(f"{HASHES}{place}").numpy()) for place, item in enumerate(about["heard"])
     )
+    model.recipe = about.get("training", {})
     wanted = model.state_dict()
     for name in [*wanted, *state]:
         if name not in wanted or name not in state or wanted[name].shape != state[name].shape:

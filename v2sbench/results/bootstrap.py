@@ -46,6 +46,12 @@ class Comparison:
     p: float  # two-sided, of "no difference", before any correction; at least 2 / (resamples + 1)
     n: int
     n_left_out: int  # utterances without a value on one side or both
+    trainings: tuple[int, int] = (1, 1)  # of the left and of the right recipe
+
+    @property
+    def of_recipes(self) -> bool:
+        """Whether it is about the recipes, since both were trained more than once; else about these weights."""
+        return min(self.trainings) > 1
 
 
 def interval(top: Floats, bottom: Floats, *, seed: int, resamples: int = RESAMPLES) -> tuple[float, float] | None:

@@ -1,11 +1,13 @@
 """Two systems compared over the same utterances, and the paper's claims decided by such comparisons.
 
-    Measured, Measured, metric --compare--> Paired (difference, interval, p) --decide--> corrected by Holm, outcome
+    Recipe, Recipe, metric --compare--> Paired (difference, interval, p) --decide--> corrected by Holm, outcome
     systems of a split --neighbours--> pairs that differ in one thing --judge--> a `Verdict` on each claim
 
 A family of comparisons that `decide` corrects together is whatever is printed as one table; a pair that cannot be
-compared says why and counts in no correction. A verdict is a result and not a test: nothing here fails because it fell
-the other way.
+compared says why and counts in no correction. Recipes are compared over trainings and utterances; with one training on
+a side the outcome is about these weights, and decides no claim. A claim is about the paper's sizes, so it is decided
+only by recipes of their card's own size with MIN_TRAININGS trainings each. A verdict is a result and not a test:
+nothing here fails because it fell the other way.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar
 
-from v2sbench.results import bootstrap
+from v2sbench.results import bootstrap, crossed
 from v2sbench.results.bootstrap import Comparison, Outcome
-from v2sbench.results.measured import Measured, asked
+from v2sbench.results.measured import Recipe, asked
 from v2sbench.results.published import GRADES
 from v2sbench.runtime import UseError, build, choose, fold, read_yaml
-from v2sbench.runtime.systems import IDENTITIES, INITS, Variant
+from v2sbench.runtime.systems import IDENTITIES, INITS, Variant, recipe_of
 from v2sbench.scoring import METRICS
 
 CLAIMS = Path("results/claims.yaml")
@@ -31,13 +33,15 @@ PAIRED: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {"init": (("frozen", "scratch"), ("tuned", "scratch")), "identity": (("speaker", "face"),)}
 )
 """The comparisons made on each axis, left against right. "Pre-trained beats scratch" is the axis init."""
-HOLDS = ("most", "not-all")
+HOLDS = ("most", "some")
+MIN_TRAININGS = 3
+"""Fewer trainings of a recipe than this decide no claim."""
 _FLIPPED: Mapping[Outcome, Outcome] = MappingProxyType(
     {"better": "worse", "worse": "better", "inconclusive": "inconclusive"}
 )
 
 Side = TypeVar("Side")
-Result = Literal["reproduced", "not reproduced", "inconclusive", "not measured"]
+Result = Literal["supported", "contradicted", "undecided", "not tested here"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class Claim:
     left: tuple[str, ...]  # values of the axis that are claimed to do better
     right: tuple[str, ...]  # values of the axis that are claimed to do worse
     metrics: tuple[str, ...]
-    holds: str  # one of HOLDS: how many of the comparisons make the claim true
+    holds: str  # one of HOLDS: how many of the comparisons go to the left side if the claim is true
     locator: str = ""  # where in the source
     splits: tuple[str, ...] = ()  # splits that the claim is about; all where empty
     models: tuple[str, ...] = ()  # models that the claim is about; all where empty
@@ -85,13 +89,14 @@ class Verdict:
     better: int
     worse: int
     undecided: int
+    why_not: str = ""  # why it is not tested here
 
     @property
     def basis(self) -> str:
-        """The counts behind the verdict, in words."""
+        """The counts behind the verdict, or why there is none, in words."""
         count = self.better + self.worse + self.undecided
-        if not count:
-            return "no pair of measured systems"
+        if self.why_not:
+            return self.why_not
         return f"{count} comparisons: {self.better} for, {self.worse} against, {self.undecided} undecided"
 
 
@@ -123,28 +128,33 @@ def read_claims(path: Path = CLAIMS) -> list[Claim]:
 def compare(
     split: str,
     metric: str,
-    left: tuple[Side, Measured],
-    right: tuple[Side, Measured],
+    left: tuple[Side, Recipe],
+    right: tuple[Side, Recipe],
     clips: Sequence[str],
     *,
     axis: str = "",
 ) -> Paired[Side]:
-    """The paired bootstrap of two systems in one metric, over those of `clips` for which both have a value.
+    """Two recipes compared in one metric, over those of `clips` for which both have a value.
 
-    split: enters the seed, so that a table's digits do not depend on what else it compares. left, right: the name of
-    the side, and its scores.
+    One training a side: a paired bootstrap over utterances; else over trainings and utterances, see `crossed`. split:
+    enters the seed, so that a table's digits do not depend on what else it compares. left, right: the name of the side,
+    and its scores.
     """
     (a_name, a), (b_name, b) = left, right
     why_not = a.comparable(b, metric)
     if not why_not and not (a.has(metric) and b.has(metric)):
         why_not = "not measured"
     if not why_not:
-        stops = [(side.system, side.column(metric, clips).note) for side in (a, b)]
+        stops = [(item.system, item.column(metric, clips).note) for side in (a, b) for item in side.trainings]
         why_not = "; ".join(f"{system}: {note}" for system, note in stops if note)
     comparison = None
     if not why_not:
-        seed = fold(bootstrap.SEED, split, metric)
-        comparison = bootstrap.difference(a.shares(metric, clips), b.shares(metric, clips), seed=seed)
+        ours, theirs = a.shares(metric, clips), b.shares(metric, clips)
+        if len(a.trainings) == len(b.trainings) == 1:
+            one, other = (ours[0][0], ours[1][0]), (theirs[0][0], theirs[1][0])
+            comparison = bootstrap.difference(one, other, seed=fold(bootstrap.SEED, split, metric))
+        else:
+            comparison = crossed.difference(ours, theirs)
         why_not = "" if comparison else "no utterance has a value of both"
     return Paired(left=a_name, right=b_name, metric=metric, comparison=comparison, why_not=why_not, axis=axis)
 
@@ -165,11 +175,12 @@ def decide(family: Iterable[Paired[Side]]) -> list[Paired[Side]]:
 
 
 def neighbours(
-    split: str, systems: Mapping[str, Measured], metrics: Sequence[str], axes: Iterable[str] = tuple(AXES)
+    split: str, systems: Mapping[str, Recipe], metrics: Sequence[str], axes: Iterable[str] = tuple(AXES)
 ) -> list[Pair]:
     """Every pair of measured variants that differ in one thing, in every metric, decided axis by axis."""
-    clips = asked(systems) if systems else []
-    variants = [variant for name in systems if (variant := Variant.of(name))]
+    trainings = {item.system: item for system in systems.values() for item in system.trainings}
+    clips = asked(trainings) if trainings else []
+    variants = [variant for name in systems if (variant := Variant.of(name)) and variant.name == name]
     found: list[Pair] = []
     for axis in axes:
         pairs = [
@@ -192,28 +203,45 @@ def neighbours(
 # ---------------------------------------------------------------- judging
 
 
-def judge(split: str, claims: Iterable[Claim], pairs: Sequence[Pair]) -> list[Verdict]:
+def judge(split: str, claims: Iterable[Claim], pairs: Sequence[Pair], systems: Mapping[str, Recipe]) -> list[Verdict]:
     """A verdict on every claim that is about this split."""
-    return [_verdict(claim, pairs) for claim in claims if not claim.splits or split in claim.splits]
+    return [_verdict(claim, pairs, systems) for claim in claims if not claim.splits or split in claim.splits]
 
 
-def _verdict(claim: Claim, pairs: Sequence[Pair]) -> Verdict:
-    outcomes = [said for pair in pairs if (said := _outcome_for(claim, pair))]
+def _verdict(claim: Claim, pairs: Sequence[Pair], systems: Mapping[str, Recipe]) -> Verdict:
+    about = [(pair, said) for pair in pairs if (said := _outcome_for(claim, pair))]
+    sides = dict.fromkeys(side.name for pair, _ in about for side in (pair.left, pair.right))
+    why_not = next(filter(None, (_unfit(systems[name]) for name in sides)), "")
+    if not about or why_not:
+        why_not = why_not or "no pair of measured systems"
+        return Verdict(claim=claim, result="not tested here", better=0, worse=0, undecided=0, why_not=why_not)
+    outcomes = [said for _, said in about]
     better, worse = outcomes.count("better"), outcomes.count("worse")
-    result: Result = "inconclusive"
-    if not outcomes:
-        result = "not measured"
-    elif claim.holds == "most":
+    result: Result = "undecided"
+    if claim.holds == "most":
         # "Most" needs more than half; it is refuted as soon as half of the comparisons go the other way.
         if 2 * better > len(outcomes):
-            result = "reproduced"
+            result = "supported"
         elif 2 * worse >= len(outcomes):
-            result = "not reproduced"
+            result = "contradicted"
     elif worse:
-        result = "reproduced"
+        result = "supported"
     elif better == len(outcomes):
-        result = "not reproduced"
+        result = "contradicted"
     return Verdict(claim=claim, result=result, better=better, worse=worse, undecided=outcomes.count("inconclusive"))
+
+
+def _unfit(recipe: Recipe) -> str:
+    """Why a recipe as it was trained here cannot decide what the paper claims; empty when it can."""
+    changed, count = recipe.changed, len(recipe.trainings)
+    if not recipe.meta.get("training"):
+        return f"how {recipe.name} was trained is unknown; make its audio with `v2sbench synth`"
+    if changed:
+        key, (card, used) = min(changed.items(), key=lambda item: item[0] != "train.steps")
+        return f"{recipe.name} is not of its card's size: {len(changed)} values differ, {key} is {used}, not {card}"
+    if count < MIN_TRAININGS:
+        return f"{recipe.name} has {count} of the {MIN_TRAININGS} trainings that a claim needs"
+    return ""
 
 
 def _outcome_for(claim: Claim, pair: Pair) -> Outcome | None:
@@ -232,7 +260,7 @@ def _outcome_for(claim: Claim, pair: Pair) -> Outcome | None:
 
 def incomplete(systems: Iterable[str]) -> list[str]:
     """Variants whose scores are missing before "pre-trained beats scratch" can be decided for the models begun."""
-    names = list(systems)
+    names = [recipe_of(name) for name in systems]
     variants = [variant for name in names if (variant := Variant.of(name))]
     wanted = dict.fromkeys(replace(variant, init=init).name for variant in variants for init in INITS)
     return [name for name in wanted if name not in names]

@@ -1,4 +1,12 @@
-"""The files of an accepted table, in git: results/baseline/<split>.csv and, by utterance, <split>.utterances.tsv."""
+"""The files of an accepted table, in git.
+
+results/baseline/               what users accept in their own project
+results/published/baseline/     what the maintainers publish; no command of a user writes there
+
+<split>.csv                     who, why, what changed, by which rules; a line a training and metric
+<split>.utterances.tsv          the same by utterance, with the digests of its audio and its reference
+<split>.spread.csv              published only: numbers of trainings, whichever processor they were made on
+"""
 
 from __future__ import annotations
 
@@ -12,10 +20,14 @@ import numpy as np
 
 from v2sbench.results.wording import heard
 from v2sbench.runtime import UseError, atomic
+from v2sbench.runtime.systems import recipe_of
 from v2sbench.scoring import METRICS
 
 BASELINE = Path("results/baseline")
+PUBLISHED = Path("results/published/baseline")
+DIGESTS = ["audio", "ref"]
 KEY = ["system", "metric"]
+SPREAD = ["processor", *KEY, "value"]
 FIELDS = ["value", "n", "n_failed"]
 RULES = ("protocol", "recogniser", "version")
 """Columns that must be equal before two cells are compared."""
@@ -23,7 +35,7 @@ RULES = ("protocol", "recogniser", "version")
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """An accepted table."""
+    """An accepted table, each training for itself."""
 
     split: str
     who: str  # who accepted it
@@ -33,8 +45,19 @@ class Baseline:
 
     @property
     def systems(self) -> list[str]:
-        """Names of its systems, in order."""
+        """Names of its trainings and other systems, in order."""
         return list(dict.fromkeys(self.cells.index.get_level_values("system")))
+
+    @property
+    def recipes(self) -> list[str]:
+        """The same by recipe."""
+        return list(dict.fromkeys(map(recipe_of, self.systems)))
+
+
+def baseline_folder(split: str) -> Path:
+    """Where the baseline of a split lies: the project's own where there is one, else the published one."""
+    own = (BASELINE / f"{split}.csv").is_file() or not (PUBLISHED / f"{split}.csv").is_file()
+    return BASELINE if own else PUBLISHED
 
 
 def write_baseline(new: Baseline, baseline: Path = BASELINE) -> None:
@@ -87,7 +110,7 @@ def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
 
 
 def read_utterances(split: str, baseline: Path = BASELINE) -> Any:
-    """Accepted scores, a data frame by (system, clip), a metric a column; None where they were not kept.
+    """Accepted scores, a data frame by (system, clip), a metric a column, and DIGESTS; None where they were not kept.
 
     UseError when the file is damaged.
     """
@@ -100,18 +123,46 @@ def read_utterances(split: str, baseline: Path = BASELINE) -> Any:
     try:
         if len({line.count("\t") for line in text.splitlines()}) != 1:
             raise ValueError("lines of different lengths")
-        types = {"system": str, "clip": str}
+        types = dict.fromkeys(["system", "clip", *DIGESTS], str)
         frame = pd.read_csv(io.StringIO(text), sep="\t", dtype=types, keep_default_na=False, na_values=[""])
-        return frame.set_index(["system", "clip"]).astype(float)
+        frame = frame.set_index(["system", "clip"])
+        metrics = [name for name in frame if name not in DIGESTS]
+        return frame.astype(dict.fromkeys(metrics, float)).fillna(dict.fromkeys(frame.columns.difference(metrics), ""))
     except (KeyError, ValueError) as error:
         raise UseError(f"{path} is damaged ({error}); take it back from git") from None
 
 
 def write_utterances(split: str, scores: Any, baseline: Path = BASELINE) -> None:
-    """Write a data frame by (system, clip) of scores, a metric a column, to six digits; NaN is empty."""
+    """Write a data frame by (system, clip) of scores, a metric a column, to six digits, and DIGESTS; NaN is empty."""
     metrics = [metric for metric in METRICS if metric in scores and scores[metric].notna().any()]
     with atomic(baseline / f"{split}.utterances.tsv") as draft:
-        scores[metrics].to_csv(draft, sep="\t", float_format="%.6g", lineterminator="\n")
+        columns = [*metrics, *(name for name in DIGESTS if name in scores)]
+        scores[columns].to_csv(draft, sep="\t", float_format="%.6g", lineterminator="\n")
+
+
+def read_spread(split: str, baseline: Path = BASELINE) -> Any:
+    """Published trainings, a data frame of processor, system, metric, value; None where there are none.
+
+    UseError when the file is damaged.
+    """
+    import pandas as pd
+
+    path = baseline / f"{split}.spread.csv"
+    if not path.is_file():
+        return None
+    try:
+        frame = pd.read_csv(path, dtype={"value": float}, keep_default_na=False)[SPREAD]
+        if not np.isfinite(frame["value"]).all() or frame.empty:
+            raise ValueError("no numbers, or one that is none")
+        return frame
+    except (KeyError, TypeError, ValueError) as error:
+        raise UseError(f"{path} is damaged ({error}); take it back from git") from None
+
+
+def write_spread(split: str, spread: Any, baseline: Path = PUBLISHED) -> None:
+    """Write a data frame of SPREAD."""
+    with atomic(baseline / f"{split}.spread.csv") as draft:
+        spread[SPREAD].to_csv(draft, index=False, float_format="%.12g", lineterminator="\n")
 
 
 def author() -> str:

@@ -20,8 +20,9 @@ from tabulate import SEPARATING_LINE, tabulate
 
 from v2sbench.results import wording
 from v2sbench.results.measured import GROUPS
-from v2sbench.results.table import COMPARED, Row, Table, precise, tidy
-from v2sbench.results.wording import heard, higher_is_better, interval, label, number, odd
+from v2sbench.results.table import COMPARED, Row, Table
+from v2sbench.results.tidy import precise, tidy
+from v2sbench.results.wording import heard, higher_is_better, interval, label, number, odd, spread
 from v2sbench.runtime import atomic
 
 TABLES = Path("results/tables")
@@ -41,7 +42,12 @@ class Text:
 def header(table: Table) -> list[str]:
     """Headings of the columns."""
     metrics = [f"{label(metric)} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics]
-    return ["system", "init", "identity", "vocoder", *metrics, "n", "failed", "source"]
+    trainings = ["trainings"] if _several(table) else []
+    return ["system", "init", "identity", "vocoder", *metrics, *trainings, "n", "failed", "source"]
+
+
+def _several(table: Table) -> bool:
+    return any((row.trainings or 1) > 1 for row in table.shown)
 
 
 def grouped(table: Table) -> list[tuple[str, list[Row]]]:
@@ -52,7 +58,8 @@ def grouped(table: Table) -> list[tuple[str, list[Row]]]:
 
 def cells(table: Table, row: Row) -> list[Text]:
     """A row's cells, one for each heading."""
-    counts = ["" if count is None else str(count) for count in (row.n, row.n_failed)]
+    numbers = (*([row.trainings] if _several(table) else []), row.n, row.n_failed)
+    counts = ["" if count is None else str(count) for count in numbers]
     name = row.system + ("§" if odd(table, row) else "")
     source = f"{row.source} ({row.grade})" if row.source else ""
     winners = best(table)
@@ -71,7 +78,7 @@ def _metric(table: Table, row: Row, metric: str, bold: bool) -> Text:
     mark = wording.MARKS[against] if against else ""
     if heard(metric) and wording.truth_wer(table) > wording.UNRELIABLE_WER:
         mark += "‡"
-    return Text(number(metric, cell.value) + mark, interval(metric, cell), bold)
+    return Text(number(metric, cell.value) + mark + spread(metric, cell), interval(metric, cell), bold)
 
 
 def best(table: Table) -> set[tuple[str, str]]:
@@ -117,7 +124,7 @@ def markdown(table: Table) -> str:
         "\n".join(f"- {note}" for note in _notes(table)),
     ]
     if table.marks:
-        parts += [f"## Against {table.base}", pipes(wording.MARK_HEADER, wording.mark_lines(table))]
+        parts += [f"## Against {table.base}", pipes(wording.PAIR_HEADER, wording.mark_lines(table))]
     if table.contrasts:
         parts += ["## Measured beside reported", pipes(wording.CONTRAST_HEADER, wording.contrast_lines(table))]
     for title, pairs in wording.by_axis(table):
@@ -148,7 +155,7 @@ def console(table: Table, *, bold: bool = False) -> str:
         "\n".join(_notes(table) if bold else wording.notes(table)),
     ]
     if table.marks:
-        marks = tabulate(wording.mark_lines(table), wording.MARK_HEADER, disable_numparse=True)
+        marks = tabulate(wording.mark_lines(table), wording.PAIR_HEADER, disable_numparse=True)
         parts.append(f"Against {table.base}\n{marks}")
     for title, pairs in wording.by_axis(table):
         parts.append(f"{title}\n{tabulate(wording.pair_lines(pairs), wording.PAIR_HEADER, disable_numparse=True)}")
@@ -260,7 +267,7 @@ _TEX = str.maketrans(
     {
         "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
         "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "†": r"\dag{}", "‡": r"\ddag{}", "§": r"\S{}",
-        "▲": r"\textsuperscript{$\bigtriangleup$}", "▼": r"\textsuperscript{$\bigtriangledown$}",
+        "±": r"$\pm$", "▲": r"\textsuperscript{$\bigtriangleup$}", "▼": r"\textsuperscript{$\bigtriangledown$}",
         "<": r"$<$", ">": r"$>$", "↑": r"$\uparrow$", "↓": r"$\downarrow$",
     }
 )  # fmt: skip

@@ -1,10 +1,10 @@
 """Measured results as they are stored, scores of every utterance, read and checked.
 
-    results/measured/<split>/<system>.jsonl                         one clip a line
+    results/measured/<split>/<system>.jsonl                         one clip a line; <recipe>.seedN for a training
     results/measured/<split>/<system>.meta.json                     protocol, recogniser, metric versions, coverage
     results/measured/<split>/protocols/<system>.<protocol>.jsonl    the same audio scored by the rules of others
 
-    files --load--> Measured: its lines, and data frames of clips by metrics
+    files --load--> Measured: its lines, and data frames of clips by metrics --recipes--> Recipe: its trainings
 
 Reading checks what a table relies on and says which line, field or file is off.
 """
@@ -21,7 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from v2sbench.results.published import PAPER_NAMES
 from v2sbench.runtime import UseError
-from v2sbench.runtime.systems import CEILINGS, FLOORS, GROUND_TRUTH, IDENTITIES, INITS, REFERENCES, Variant
+from v2sbench.runtime.systems import (
+    CEILINGS,
+    FLOORS,
+    GROUND_TRUTH,
+    IDENTITIES,
+    INITS,
+    REFERENCES,
+    Variant,
+    recipe_of,
+    seed_of,
+)
 from v2sbench.scoring import METRICS, PROTOCOLS, Column, Protocol, column, meta_path, read_scores, shares
 
 if TYPE_CHECKING:
@@ -104,6 +114,66 @@ class Measured:
             if here != there:
                 return f"{name} differs: {self.system} has {here!r}, {other.system} has {there!r}"
         return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The trainings of a recipe, alike in everything but the seed; or a system that is not trained here."""
+
+    name: str
+    trainings: tuple[Measured, ...]  # by seed; one for a reference, or for a user's system in one folder
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        """What its trainings have in common: the meta.json of the first."""
+        return self.trainings[0].meta
+
+    @property
+    def rules(self) -> Protocol:
+        """The protocol that it was scored under."""
+        return self.trainings[0].rules
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Key of the model card -> [the card's value, the value used], where they differ."""
+        return dict((self.meta.get("training") or {}).get("changed", {}))
+
+    def has(self, metric: str) -> bool:
+        """Whether the metric was asked for in every training."""
+        return all(item.has(metric) for item in self.trainings)
+
+    def shares(self, metric: str, clips: Sequence[str]) -> tuple[Floats, Floats]:
+        """Two arrays (trainings, clips): what each clip adds to numerator and denominator; NaN without a value."""
+        import numpy as np
+
+        tops, bottoms = zip(*(item.shares(metric, clips) for item in self.trainings), strict=True)
+        return np.stack(tops), np.stack(bottoms)
+
+    def columns(self, metric: str, clips: Sequence[str], words: Mapping[str, int] | None = None) -> list[Column]:
+        """The metric's number in every training."""
+        return [item.column(metric, clips, words) for item in self.trainings]
+
+    def comparable(self, other: Recipe, metric: str) -> str:
+        """Empty when the two were scored alike for this metric, else what differs."""
+        return self.trainings[0].comparable(other.trainings[0], metric)
+
+
+def recipes(systems: Mapping[str, Measured], *, single: bool = False) -> dict[str, Recipe]:
+    """Scored systems by recipe, in the order given. single: every training as a recipe of its own.
+
+    UseError when the trainings of one recipe were not scored alike.
+    """
+    found: dict[str, list[Measured]] = {}
+    for name, item in systems.items():
+        found.setdefault(name if single else recipe_of(name), []).append(item)
+    for name, members in found.items():
+        if members[0].system != name and name in systems:
+            raise UseError(f"{name} and {members[-1].system} are both scored; remove the scores of one")
+        for item in members[1:]:
+            asked = [metric for metric in METRICS if members[0].has(metric) or item.has(metric)]
+            if differs := next(filter(None, (members[0].comparable(item, metric) for metric in asked)), ""):
+                raise UseError(f"{differs}; score the trainings of {name} alike")
+    return {name: Recipe(name=name, trainings=tuple(members)) for name, members in found.items()}
 
 
 # ---------------------------------------------------------------- reading
@@ -194,8 +264,10 @@ def order(system: str) -> tuple[Any, ...]:
     if variant:
         papers = list(PAPER_NAMES.values())
         place = papers.index(variant.model) if variant.model in papers else len(papers)
-        return group, place, variant.model, IDENTITIES.index(variant.identity), INITS.index(variant.init)
-    return group, REFERENCES.index(system) if system in REFERENCES else len(REFERENCES), system
+        kind = (IDENTITIES.index(variant.identity), INITS.index(variant.init))
+        return group, place, variant.model, *kind, seed_of(system) or 0
+    place = REFERENCES.index(system) if system in REFERENCES else len(REFERENCES)
+    return group, place, recipe_of(system), seed_of(system) or 0
 
 
 def asked(systems: Mapping[str, Measured]) -> list[str]:

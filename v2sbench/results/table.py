@@ -1,6 +1,6 @@
 """A split's table before it is laid out: rows of cells, comparisons, verdicts, and measured beside reported.
 
-    Results (which split, where its scores lie) --table--> Table --tidy--> a data frame, a line a system and metric
+    Results (which split, where its scores lie) --table--> Table, for `tidy` and `layout`
 
 Every clip of the ground truth is asked of every system: a clip without a line, or a line without the value, is a
 failure that is counted; what it does to the mean is the protocol's rule (`scoring.column`), and under this
@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from statistics import fmean, stdev
 
-from v2sbench.results import bootstrap
+from v2sbench.results import bootstrap, crossed
 from v2sbench.results.claims import CLAIMS, Pair, Paired, Verdict, compare, decide, judge, neighbours, read_claims
-from v2sbench.results.measured import MEASURED, Measured, asked, group_of, load, order
+from v2sbench.results.measured import MEASURED, Measured, Recipe, asked, group_of, load, order, recipes
 from v2sbench.results.published import BARE_PESQ, REPORTED, Reported, read_reported
 from v2sbench.runtime import UseError, choose, fold
 from v2sbench.runtime.systems import GROUND_TRUTH, Variant
@@ -27,13 +27,6 @@ from v2sbench.scoring import METRICS, PROTOCOLS, Column
 SHOWN = ("pesq_wb", "pesq_nb8", BARE_PESQ, "stoi", "estoi", "wer")
 """Metric columns of the tables for people, in the paper's order; those of another protocol follow. The csv has every
 metric."""
-CSV_FIELDS = (
-    "split", "group", "system", "init", "identity", "vocoder", "metric", "value", "low", "high", "n", "n_failed",
-    "value_floored", "value_utterance_mean", "reported", "difference", "protocol", "asr", "metric_version",
-    "coverage", "grade", "source", "locator", "note",
-)  # fmt: skip
-BASE_FIELDS = ("base", "base_difference", "base_low", "base_high", "base_p_holm", "base_outcome")
-"""Further fields of a table that has a base: the row minus the base, and the outcome for the row."""
 COMPARED = ("variant", "system")
 """Groups of rows that are compared with the base; ceilings and floors differ from everything."""
 
@@ -46,11 +39,17 @@ class Results:
     measured: Path = MEASURED
     published: Path | None = REPORTED  # None for the scores of a folder, which are of no split; so is `claims`
     claims: Path | None = CLAIMS
+    single: bool = False  # a row a training, and not a row a recipe
 
     @cached_property
     def systems(self) -> dict[str, Measured]:
-        """Every scored system by name, in the order of the table; UseError when there is none."""
+        """Every scored system by name, each training apart, in the order of the table; UseError when there is none."""
         return load(self.split, self.measured)
+
+    @cached_property
+    def recipes(self) -> dict[str, Recipe]:
+        """The same by recipe."""
+        return recipes(self.systems, single=self.single)
 
     @cached_property
     def clips(self) -> list[str]:
@@ -68,10 +67,12 @@ class Results:
 class Cell:
     """One metric of one row."""
 
-    value: float  # mean over utterances, pooled rate in percent for the WER, or the reported number
-    low: float | None = None  # ends of the 95 % interval
+    value: float
+    """Mean over utterances, or pooled rate in percent for the WER, averaged over trainings; or the reported number."""
+    low: float | None = None  # ends of the 95 % interval, over utterances and trainings where there are several
     high: float | None = None
-    n: int | None = None  # utterances with a value; None for a reported number
+    spread: float | None = None  # standard deviation between trainings; None where there is one
+    n: int | None = None  # utterances with a value, in the training with fewest; None for a reported number
     n_failed: int | None = None
     floored: float | None = None
     """The mean with every failure at the metric's floor, the score of a prediction without any speech; None when
@@ -95,9 +96,10 @@ class Row:
     asr: str = ""  # recogniser behind the WER
     versions: Mapping[str, str] = field(default_factory=dict)  # metric -> version of its definition
     missing: Mapping[str, str] = field(default_factory=dict)  # metric that was asked for and has no value -> why
+    trainings: int | None = None  # None for a reported system
     coverage: str = ""  # `partial 900/1000`, or empty for a complete split
     n: int | None = None  # utterances asked for
-    n_failed: int | None = None  # utterances of these without some metric's value
+    n_failed: int | None = None  # utterances of these without some metric's value, in the training with most of them
     grade: str = ""
     source: str = ""  # key in sources.bib
     locator: str = ""  # where in the source
@@ -166,6 +168,8 @@ class Table:
         usual = next((row.system for row in self.rows if row.group == "system"), "")
         if self.base and (options or self.base != usual):
             options.append(f"--base {self.base}")
+        if self.results.single:
+            options.append("--trainings")
         where = self.split if self.results.published else f"--scores {self.split}"
         return " ".join(["v2sbench table", where, *options])
 
@@ -189,7 +193,7 @@ def table(
     """
     if isinstance(results, str):
         results = Results(split=results)
-    systems = results.systems  # first of all, so that a split without scores is named
+    systems = results.recipes  # first of all, so that a split without scores is named
     _check(results, only, columns)
     base = _base(systems, base, only)
     rows = measured_rows(results.split, systems)
@@ -209,7 +213,7 @@ def table(
     pairs = neighbours(results.split, shown, own)
     known = read_claims(results.claims) if results.claims and not (only or columns) else []
     marks = _marks(bare, own) if base else []
-    verdicts = judge(results.split, known, pairs)
+    verdicts = judge(results.split, known, pairs, systems)
     return replace(bare, pairs=tuple(pairs), verdicts=tuple(verdicts), marks=tuple(marks))
 
 
@@ -217,15 +221,15 @@ def _check(results: Results, only: Sequence[str], columns: Sequence[str]) -> Non
     """UseError for a system or method, or a metric, that is not there."""
     methods = [line.method for line in results.reported]
     for name in only:
-        choose("system", name, dict.fromkeys((*results.systems, *methods)))
+        choose("system", name, dict.fromkeys((*results.recipes, *methods)))
     for metric in columns:
         choose("metric", metric, dict.fromkeys((BARE_PESQ, *METRICS)))
-        if metric in METRICS and not any(system.has(metric) for system in results.systems.values()):
+        if metric in METRICS and not any(system.has(metric) for system in results.recipes.values()):
             todo = f"v2sbench score SYSTEM --split {results.split} --metrics {metric}"
             raise UseError(f"no system of {results.split} was scored in {metric}; run: {todo}")
 
 
-def _base(systems: Mapping[str, Measured], asked_for: str | None, only: Sequence[str]) -> str:
+def _base(systems: Mapping[str, Recipe], asked_for: str | None, only: Sequence[str]) -> str:
     """The system to compare with: the one asked for, else the first of `only`, else the first of the users'."""
     if asked_for is not None:
         choose("system", asked_for, systems)
@@ -237,7 +241,7 @@ def _base(systems: Mapping[str, Measured], asked_for: str | None, only: Sequence
 
 def _marks(table: Table, metrics: Sequence[str]) -> list[Paired[str]]:
     """Every shown system against the base, in every shown metric that both were asked for."""
-    systems, clips = table.results.systems, table.results.clips
+    systems, clips = table.results.recipes, table.results.clips
     base = systems[table.base]
     return decide(
         compare(table.split, metric, (row.system, systems[row.system]), (table.base, base), clips)
@@ -289,23 +293,27 @@ def reported_rows(split: str, lines: Iterable[Reported]) -> list[Row]:
     return found
 
 
-def measured_rows(split: str, systems: Mapping[str, Measured]) -> list[Row]:
-    """A row a scored system, in the order of the table; all are asked for the same clips."""
-    clips = asked(systems) if systems else []
-    words = {name: _reference_counts(systems.values(), name) for name, item in METRICS.items() if item.per}
+def measured_rows(split: str, systems: Mapping[str, Recipe]) -> list[Row]:
+    """A row a recipe, in the order of the table; all are asked for the same clips."""
+    trainings = {item.system: item for system in systems.values() for item in system.trainings}
+    clips = asked(trainings) if trainings else []
+    words = {name: _reference_counts(trainings.values(), name) for name, item in METRICS.items() if item.per}
     return [_measured_row(split, systems[name], clips, words) for name in sorted(systems, key=order)]
 
 
-def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Mapping[str, Mapping[str, int]]) -> Row:
+def _measured_row(split: str, system: Recipe, clips: Sequence[str], words: Mapping[str, Mapping[str, int]]) -> Row:
     known = [metric for metric in METRICS if system.has(metric)]
-    columns = {metric: system.column(metric, clips, words.get(metric)) for metric in known}
-    variant, meta = Variant.of(system.system), system.meta
+    columns = {metric: system.columns(metric, clips, words.get(metric)) for metric in known}
+    variant, meta = Variant.of(system.name), system.meta
+    notes = {metric: next((item.note for item in found if item.note), "") for metric, found in columns.items()}
     return Row(
         split=split,
-        group=group_of(system.system),
-        system=system.system,
+        group=group_of(system.name),
+        system=system.name,
         cells={
-            name: _cell(split, system, name, clips, item) for name, item in columns.items() if item.value is not None
+            name: _cell(split, system, name, clips, found)
+            for name, found in columns.items()
+            if all(item.value is not None for item in found)
         },
         init=variant.init if variant else "",
         identity=variant.identity if variant else "",
@@ -313,22 +321,34 @@ def _measured_row(split: str, system: Measured, clips: Sequence[str], words: Map
         protocol=meta.get("protocol") or "",
         asr=meta.get("asr") or "",
         versions={name: str(version) for name, version in meta.get("metrics", {}).items()},
-        missing={metric: column.note for metric, column in columns.items() if column.note},
+        missing={metric: note for metric, note in notes.items() if note},
+        trainings=len(system.trainings),
         coverage=meta.get("coverage") or "",
         n=len(clips),
-        n_failed=sum(any(line.get(metric) is None for metric in known) for line in system.asked(clips)),
+        n_failed=max(
+            sum(any(line.get(metric) is None for metric in known) for line in training.asked(clips))
+            for training in system.trainings
+        ),
     )
 
 
-def _cell(split: str, system: Measured, metric: str, clips: Sequence[str], column: Column) -> Cell:
-    """The metric over `clips`, with its interval."""
-    assert column.value is not None
+def _cell(split: str, system: Recipe, metric: str, clips: Sequence[str], columns: Sequence[Column]) -> Cell:
+    """The metric over `clips` and trainings, with its interval."""
+    values = [item.value for item in columns if item.value is not None]
     top, bottom = system.shares(metric, clips)
-    low, high = bootstrap.interval(top, bottom, seed=fold(bootstrap.SEED, split, metric)) or (None, None)
+    if len(columns) > 1:
+        ends = crossed.interval(top, bottom)
+    else:
+        ends = bootstrap.interval(top[0], bottom[0], seed=fold(bootstrap.SEED, split, metric))
+    low, high = ends or (None, None)
     pooled = METRICS[metric].per and system.rules.aggregation == "pooled"
+    floored = [item.value if item.floored is None else item.floored for item in columns]
+    failed = any(item.floored is not None for item in columns)
     return Cell(
-        value=column.value, low=low, high=high, n=column.n, n_failed=column.n_failed, floored=column.floored,
-        utterance_mean=float(system.rates(clips)[metric].mean()) if pooled else None,
+        value=fmean(values), low=low, high=high, spread=stdev(values) if len(values) > 1 else None,
+        n=min(item.n for item in columns), n_failed=max(item.n_failed for item in columns),
+        floored=fmean(value for value in floored if value is not None) if failed else None,
+        utterance_mean=fmean(float(item.rates(clips)[metric].mean()) for item in system.trainings) if pooled else None,
     )  # fmt: skip
 
 
@@ -341,45 +361,3 @@ def _reference_counts(systems: Iterable[Measured], metric: str) -> dict[str, int
         for clip, line in system.lines.items()
         if line.get(metric) is not None
     }
-
-
-# ---------------------------------------------------------------- the tidy form
-
-
-def tidy(table: Table) -> Any:
-    """The shown rows as a data frame, a line a system and metric: the csv. The gate holds two of them together.
-
-    Columns are CSV_FIELDS; a table with a base has BASE_FIELDS too.
-    """
-    import pandas as pd
-
-    contrasts = {(item.system, item.metric): item for item in table.contrasts}
-    marks = {(item.left, item.metric): item for item in table.marks}
-    lines = []
-    for row in table.shown:
-        for metric, cell in row.cells.items():
-            line = {**vars(row), **vars(cell), "metric": metric, "value_floored": cell.floored}
-            line["value_utterance_mean"] = cell.utterance_mean
-            line["asr"] = row.asr if metric in METRICS and METRICS[metric].needs == "words" else ""
-            line["metric_version"] = row.versions.get(metric, "")
-            if row.group == "variant" and (beside := contrasts.get((row.system, metric))):
-                line |= {"reported": beside.reported.value, "difference": beside.difference}
-            if row.group != "reported" and (mark := marks.get((row.system, metric))):
-                line |= _against(mark)
-            lines.append(line)
-    frame = pd.DataFrame(lines, columns=[*CSV_FIELDS, *(BASE_FIELDS if table.base else ())])
-    return frame.astype({"n": "Int64", "n_failed": "Int64"})
-
-
-def _against(mark: Paired[str]) -> dict[str, Any]:
-    """BASE_FIELDS of a cell; none of them where it was not compared."""
-    found = mark.comparison
-    if found is None:
-        return {}
-    numbers = (found.difference, found.low, found.high, mark.p_adjusted)
-    return dict(zip(BASE_FIELDS, (mark.right, *numbers, mark.outcome or ""), strict=True))
-
-
-def precise(value: float | None) -> str:
-    """Twelve significant digits: all that survives another machine's order of summation; empty for None."""
-    return "" if value is None else f"{value:.12g}"

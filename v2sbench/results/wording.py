@@ -20,19 +20,22 @@ MARKS: Mapping[Outcome, str] = MappingProxyType({"better": "▲", "worse": "▼"
 BOLD = "Bold: the best of the variants and users' systems in its column, ties as printed included."
 UNRELIABLE_WER = 20.0
 """Ground-truth WER in percent above which a WER says more about the recogniser than about the speech."""
-CLAIMED: Mapping[Outcome, str] = MappingProxyType(
-    {"better": "reproduced (better)", "worse": "not reproduced (worse)", "inconclusive": "inconclusive"}
-)
-"""How one comparison decides "left beats right" for its metric."""
-PAIR_HEADER = ["metric", "system", "against", "difference", "p (Holm)", "n", "beats it?"]
-MARK_HEADER = [*PAIR_HEADER[:-1], "it is"]
+PAIR_HEADER = ["metric", "system", "against", "difference", "p (Holm)", "trainings", "n", "it is"]
 VERDICT_HEADER = ["claim", "source", "grade", "verdict", "basis"]
 CONTRAST_HEADER = ["system", "metric", "measured", "reported", "difference"]
 TITLES = {"init": "Does pre-training beat training from scratch?", "identity": "Speaker against face embedding"}
 PAIR_NOTE = (
-    "Paired bootstrap over the utterances that both systems have; 95 % percentile interval of the difference; p-values "
-    "corrected by Holm over this table. reproduced: significantly better; not reproduced: significantly worse. A "
-    "WER is better where the difference is negative."
+    "Over the trainings of both and the utterances that all of them have; 95 % interval of the difference; p-values "
+    "corrected by Holm over this table. A WER is better where the difference is negative."
+)
+BOOTSTRAP = f"Brackets: 95 % interval, BCa bootstrap over utterances ({RESAMPLES:,} resamples, fixed seed)."
+INTERVALS = (
+    "A row is a recipe: the mean of its trainings ± the standard deviation between them. Brackets: 95 % interval over "
+    f"trainings and utterances; with one training, BCa bootstrap over utterances ({RESAMPLES:,} resamples, fixed seed)."
+)
+WEIGHTS_NOTE = (
+    "These weights: one side was trained once, so the outcome is a difference between these weights, not between the "
+    "recipes; another seed may turn it round."
 )
 
 
@@ -62,6 +65,11 @@ def number(metric: str, value: float) -> str:
 def heard(metric: str) -> bool:
     """Whether a recogniser stands behind the metric."""
     return metric in METRICS and METRICS[metric].needs == "words"
+
+
+def spread(metric: str, cell: Cell) -> str:
+    """` ± s` between trainings, or nothing where there is one."""
+    return "" if cell.spread is None else f" ± {number(metric, cell.spread)}"
 
 
 def interval(metric: str, cell: Cell) -> str:
@@ -112,10 +120,8 @@ def facts(table: Table) -> list[str]:
 
 def notes(table: Table) -> list[str]:
     """The notes under the table, in plain text, one sentence or two each."""
-    found = [
-        f"Brackets: 95 % interval, BCa bootstrap over utterances ({RESAMPLES:,} resamples, fixed seed). "
-        "Empty: unknown or not measured.",
-    ]
+    several = any((row.trainings or 1) > 1 for row in table.shown)
+    found = [f"{INTERVALS if several else BOOTSTRAP} Empty: unknown or not measured."]
     if table.standard and (table.standard.n or 0) < MIN_PAIRS:
         found.append(f"With fewer than {MIN_PAIRS} utterances the intervals are too narrow and decide nothing.")
     if table.standard and any(heard(metric) for metric in table.metrics):
@@ -137,10 +143,13 @@ def notes(table: Table) -> list[str]:
     found += [sentence for row in table.shown for sentence in _failures(table, row)]
     if compared := sum(item.comparison is not None for item in table.marks):
         found.append(
-            f"▲ ▼ Significantly better, worse than {table.base}: paired bootstrap over the utterances that both have, "
-            f"5 % level, p-values corrected by Holm over these {compared} comparisons. No mark: inconclusive, not "
-            "comparable, or a ceiling, floor or reported number."
+            f"▲ ▼ Significantly better, worse than {table.base} over the utterances that both have, and over trainings "
+            f"where there are several: 5 % level, p-values corrected by Holm over these {compared} comparisons. No "
+            "mark: inconclusive, not comparable, or a ceiling, floor or reported number."
         )
+    pairs: list[Paired[Any]] = [*table.marks, *table.pairs]
+    if any(item.comparison and not item.comparison.of_recipes for item in pairs):
+        found.append(WEIGHTS_NOTE)
     return found
 
 
@@ -194,28 +203,30 @@ def contrast_lines(table: Table) -> list[list[str]]:
     return found
 
 
-def paired_cells(item: Paired[Any], words: Mapping[Outcome, str] | None = None) -> list[str]:
-    """A comparison's difference with interval, corrected p, n, and the outcome for the left side.
+def paired_cells(item: Paired[Any]) -> list[str]:
+    """A comparison's difference with interval, corrected p, trainings, n, and the outcome for the left side.
 
-    words: other words for an outcome. The first three are empty where the two cannot be compared.
+    All but the last are empty where the two cannot be compared.
     """
     compared = item.comparison
     if compared is None or item.outcome is None or item.p_adjusted is None:
-        return ["", "", "", f"not comparable: {item.why_not}"]
+        return ["", "", "", "", f"not comparable: {item.why_not}"]
     places = digits(item.metric)
     spread = f"{compared.difference:+.{places}f} [{compared.low:+.{places}f}, {compared.high:+.{places}f}]"
     p = "< 0.001" if item.p_adjusted < 0.001 else f"{item.p_adjusted:.3f}"
     few = f" (fewer than {MIN_PAIRS} utterances)" if compared.n < MIN_PAIRS else ""
-    return [spread, p, str(compared.n), (words[item.outcome] if words else item.outcome) + few]
+    scope = "" if compared.of_recipes else " (these weights)"
+    ours, theirs = compared.trainings
+    return [spread, p, f"{ours}, {theirs}", str(compared.n), item.outcome + scope + few]
 
 
 def pair_lines(pairs: Sequence[Pair]) -> list[list[str]]:
-    """Comparisons of variants: metric, the two systems, difference with interval, corrected p, n, verdict."""
-    return [[label(pair.metric), pair.left.name, pair.right.name, *paired_cells(pair, CLAIMED)] for pair in pairs]
+    """Comparisons of variants: metric, both systems, difference with interval, corrected p, trainings, n, outcome."""
+    return [[label(pair.metric), pair.left.name, pair.right.name, *paired_cells(pair)] for pair in pairs]
 
 
 def mark_lines(table: Table) -> list[list[str]]:
-    """Systems against the base: metric, system, base, difference with interval, corrected p, n, outcome."""
+    """Systems against the base: metric, system, base, difference with interval, corrected p, trainings, n, outcome."""
     return [[label(item.metric), item.left, item.right, *paired_cells(item)] for item in table.marks]
 
 
@@ -238,8 +249,8 @@ def verdict_lines(table: Table) -> list[list[str]]:
 def sentences(table: Table) -> list[str]:
     """All comparisons and verdicts as running text."""
     found = []
-    for metric, system, against, difference, p, n, said in [*mark_lines(table), *pair_lines(table.pairs)]:
-        numbers = f"{difference}, p (Holm) {p}, n = {n}: " if difference else ""
+    for metric, system, against, difference, p, trainings, n, said in [*mark_lines(table), *pair_lines(table.pairs)]:
+        numbers = f"{difference}, p (Holm) {p}, trainings {trainings}, n = {n}: " if difference else ""
         found.append(f"{metric}, {system} against {against}: {numbers}{said}.")
     for text, source, grade, result, basis in verdict_lines(table):
         found.append(f"{text} ({source}; {grade}): {result}; {basis}.")

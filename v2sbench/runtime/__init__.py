@@ -8,7 +8,7 @@ Begin with `errors`. PyTorch is imported inside the functions that need it, so t
 
 from v2sbench.runtime.errors import CheckError, UseError, choose, suggest
 from v2sbench.runtime.files import atomic, sha256_file, write_csv
-from v2sbench.runtime.machine import device, environment, setup_determinism
+from v2sbench.runtime.machine import device, environment, processor, revision, setup_determinism
 from v2sbench.runtime.seeds import fold, rng, short_digest, unit
 from v2sbench.runtime.workers import parallel, progress, worker_count
 from v2sbench.runtime.yaml import build, merge, read_yaml
@@ -24,8 +24,10 @@ __all__ = [
     "fold",
     "merge",
     "parallel",
+    "processor",
     "progress",
     "read_yaml",
+    "revision",
     "rng",
     "setup_determinism",
     "sha256_file",

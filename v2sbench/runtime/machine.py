@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import platform
+import subprocess
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from v2sbench.runtime.errors import UseError, suggest
@@ -22,6 +25,7 @@ _RECORDED = (
 def environment() -> dict[str, str]:
     """Versions, processor, threads and device: what a number depends on beside the code and the data."""
     found = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
+    found["processor"] = processor()
     for name in _RECORDED:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
@@ -31,6 +35,31 @@ def environment() -> dict[str, str]:
     found["cpu_capability"] = torch.backends.cpu.get_cpu_capability()
     found["device"] = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
     return found
+
+
+def processor() -> str:
+    """The processor's model, or its architecture where the system does not name it."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+@functools.cache
+def revision() -> str:
+    """The commit of the code that runs, with `+` where it was changed; the version where it is not in git."""
+    from v2sbench import __version__
+
+    where = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        commit = subprocess.run([*where, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changed = subprocess.run(
+            [*where, "status", "--porcelain", "--untracked-files=no", "."], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return commit.stdout.strip() + ("+" if changed.stdout.strip() else "")
 
 
 def device(name: str = "auto") -> torch.device:

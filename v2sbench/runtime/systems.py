@@ -1,4 +1,8 @@
-"""Names of systems: the references, and the variants `v2a-<model>-<identity>-<init>`. Nobody else spells them out.
+"""Names of systems: the references, the variants `v2a-<model>-<identity>-<init>`, and the trainings of a recipe.
+
+A recipe is trained several times, each time with another seed: `v2a-mel-s-speaker-tuned.seed2` is one training of the
+recipe `v2a-mel-s-speaker-tuned`. The weights, the audio and the scores of a training carry its name. Nobody else spells
+these names out.
 
 `synthesis` makes the references, `results` groups and orders the rows of a table by these names, `nets` and the sweeps
 find the model that a variant belongs to. A further reference system is a further name here.
@@ -20,6 +24,7 @@ REFERENCES = (*CEILINGS, *FLOORS)
 IDENTITIES = ("speaker", "face")
 INITS = ("scratch", "frozen", "tuned")
 
+_TRAINING = re.compile(r"(?P<recipe>.+)\.seed(?P<seed>0|[1-9]\d{0,9})")
 _VARIANT = re.compile(rf"v2a-(?P<model>.+?)-(?P<identity>{'|'.join(IDENTITIES)})-(?P<init>{'|'.join(INITS)})")
 _CARD = re.compile(rf"[av]2a-(?P<model>.+?)(?:-(?:{'|'.join(IDENTITIES)})(?:-.*)?)?")
 
@@ -34,14 +39,31 @@ class Variant:
 
     @classmethod
     def of(cls, system: str) -> Variant | None:
-        """The parts of `v2a-<model>-<identity>-<init>`; None for any other system."""
-        found = _VARIANT.fullmatch(system)
+        """The parts of `v2a-<model>-<identity>-<init>`, or of one of its trainings; None for any other system."""
+        found = _VARIANT.fullmatch(recipe_of(system))
         return cls(**found.groupdict()) if found else None
 
     @property
     def name(self) -> str:
         """The name as a whole."""
         return f"v2a-{self.model}-{self.identity}-{self.init}"
+
+
+def training(recipe: str, seed: int) -> str:
+    """The name of a recipe's training with that seed."""
+    return f"{recipe}.seed{seed}"
+
+
+def recipe_of(system: str) -> str:
+    """The recipe of a training; the name itself for a system that is no training, such as a reference."""
+    found = _TRAINING.fullmatch(system)
+    return found["recipe"] if found else system
+
+
+def seed_of(system: str) -> int | None:
+    """The seed in a training's name; None for any other name."""
+    found = _TRAINING.fullmatch(system)
+    return int(found["seed"]) if found else None
 
 
 def model_of(name: str) -> str:

@@ -16,7 +16,7 @@ from v2sbench.runtime import UseError, parallel, progress, worker_count
 from v2sbench.scoring.clip import SIDES, digest, for_ears, load, score_clip
 from v2sbench.scoring.folders import files_of, locate
 from v2sbench.scoring.plan import Method, Plan
-from v2sbench.scoring.scores import Journal, Line, write_meta
+from v2sbench.scoring.scores import Journal, Line, read_meta, write_meta
 from v2sbench.scoring.summary import Summary, meta, summary
 from v2sbench.scoring.transcripts import Transcripts
 from v2sbench.scoring.wrong_files import Agreement
@@ -60,7 +60,10 @@ def score(plan: Plan) -> Summary:
                 _take(method, raw, journal, heard)
         _listen(method, {"wav": wavs, "ref": refs}, journal, heard, f"transcribe {system}")
         journal.finish(clips)
-    write_meta(plan.out, meta(method, system, len(clips)) | dict(plan.facts))
+    about = meta(method, system, len(clips)) | dict(plan.facts)
+    if kept == len(clips):  # nothing was scored, so where and when it was scored stays
+        about["environment"] = read_meta(plan.out).get("environment") or about["environment"]
+    write_meta(plan.out, about)
     unused = len(files_of(plan.wavs)) - sum(map(bool, wavs.values()))
     return summary(method, plan.out, system, kept, unused, agreement.warnings())
 

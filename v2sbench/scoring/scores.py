@@ -66,6 +66,14 @@ def meta_path(scores: Path) -> Path:
     return scores.with_name(f"{scores.name.removesuffix('.jsonl')}.meta.json")
 
 
+def read_meta(scores: Path) -> dict[str, Any]:
+    """What stands beside `scores`; empty where there is nothing that can be read."""
+    try:
+        return dict(json.loads(meta_path(scores).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return {}
+
+
 def write_meta(scores: Path, meta: Mapping[str, Any]) -> None:
     """Write what is true of every line of `scores`."""
     with atomic(meta_path(scores), sync=True) as draft:

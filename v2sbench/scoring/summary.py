@@ -6,6 +6,7 @@ import platform
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,8 @@ def meta(method: Method, system: str, clips: int) -> dict[str, Any]:
 
 def _machine(method: Method) -> dict[str, str]:
     """What the scores depend on beside the versions of the metrics; PyTorch is asked only where it was at work."""
+    made = {"commit": runtime.revision(), "date": date.today().isoformat(), "processor": runtime.processor()}
     if method.listener is not None and not method.in_workers:
-        return runtime.environment()
+        return runtime.environment() | made
     found = {name: version(name) for name in ("numpy", "scipy", "soundfile")}
-    return {"python": platform.python_version(), "machine": platform.machine()} | found
+    return {"python": platform.python_version(), "machine": platform.machine()} | found | made

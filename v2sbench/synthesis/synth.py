@@ -10,9 +10,11 @@ References:
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,13 +24,22 @@ from v2sbench.audio import SAMPLES_PER_FRAME, fit, write_wav
 from v2sbench.clips.identities import Identities
 from v2sbench.clips.splits import Row, SplitTable, read_split
 from v2sbench.clips.store import Clips
-from v2sbench.nets import Card, Params, list_cards, load_card, weights_path
+from v2sbench.nets import Card, Params, changed_values, list_cards, load_card, weights_path
 from v2sbench.nets.batch import check_source, whole
 from v2sbench.nets.mel import LogMel
 from v2sbench.nets.model import SpeechModel, load_weights
 from v2sbench.nets.trained_on import joined, refuse_leak
-from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, rng, setup_determinism
-from v2sbench.runtime.systems import GRIFFIN_LIM, GROUND_TRUTH, NOISE, OTHER_SENTENCE, REFERENCES
+from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, rng, setup_determinism, sha256_file
+from v2sbench.runtime.systems import (
+    GRIFFIN_LIM,
+    GROUND_TRUTH,
+    NOISE,
+    OTHER_SENTENCE,
+    REFERENCES,
+    recipe_of,
+    seed_of,
+    training,
+)
 from v2sbench.synthesis.vocoders import Vocoder, load_vocoder
 
 COPY = "copy-"  # how the names of copy synthesis through a vocoder begin
@@ -51,13 +62,14 @@ def synthesise(
     out: Path | None = None,
     vocoder: str | None = None,
     subset: str = "test",
-) -> tuple[Path, str]:
-    """Write the audio of a system for every clip of a split's subset, 24 kHz PCM16; return (folder, vocoder's label).
+) -> Path:
+    """Write the audio of a system for every clip of a split's subset, 24 kHz PCM16; return its folder.
 
-    weights: the variant's; by default those that `v2sbench train` wrote. vocoder: `griffin-lim` (the default of mel
-    models) or the path of a checkpoint; a waveform model takes none. The label is empty when no vocoder was used.
-    UseError for unknown systems and vocoders, for missing splits, clips and weights, and for weights that were trained
-    on clips that this split tests on; then nothing is written.
+    system: a reference, a training such as `v2a-mel-s-speaker-tuned.seed2`, or a variant, which stands for its training
+    with the profile's first seed. weights: by default those that `v2sbench train` wrote. vocoder: `griffin-lim` (the
+    default of mel models) or the path of a checkpoint; a waveform model takes none. What made the audio is noted
+    beside it, in system.json. UseError for unknown systems and vocoders, for missing splits, clips and weights, and for
+    weights that were trained on clips that this split tests on; then nothing is written.
     """
     table = read_split(Path("splits") / split)
     clips = Clips(table.clips)
@@ -65,21 +77,28 @@ def synthesise(
     if not chosen:
         raise UseError(f"split {split!r} has no {subset} clips here; see `v2sbench split {split}`")
     setup_determinism(params.seed, params.threads)
-    copies = system.startswith(COPY)
+    copies, recipe = system.startswith(COPY), recipe_of(system)
     if not copies:
-        choose("system", system, dict.fromkeys([*_variants(), *REFERENCES]))
+        choose("system", recipe, dict.fromkeys([*_variants(), *REFERENCES]))
+    trained = not copies and recipe not in REFERENCES
+    if trained and recipe == system and weights is None:
+        system = training(recipe, params.trainings[0])
     out = out or audio_folder(split, system)
     desc = f"{system} for {split}"
-    if copies or system in REFERENCES:
+    facts: dict[str, Any] = {}
+    if not trained:
         renders = _copying(system, params, vocoder)
         refuse_leak(renders.trained_on if renders else (), table)
         with atomic(out) as draft:
             reference = _Reference(system, table, clips, params.seed, renders, draft)
             list(parallel(reference, chosen, desc=desc))
+            _note(draft, renders, facts)
     else:
-        card = load_card(system, params)
+        card = load_card(recipe, params)
         renders = vocoder_of(card, vocoder)
-        model = load_weights(weights or weights_path(system, split), card)
+        weights = weights or weights_path(recipe, split, seed_of(system) or 0)
+        model = load_weights(weights, card)
+        facts["training"] = {**model.recipe, **_about(model, weights)}
         refuse_leak(joined(model.trained_on, renders.trained_on if renders else ()), table)
         check_source(table, clips, card, chosen[0])
         identities = Identities(table, params.seed, card.identity)
@@ -87,7 +106,27 @@ def synthesise(
             # The workers take the predictions as they are made: memory does not grow with the split.
             outputs = _predict(model, table, clips, identities, chosen)
             list(parallel(_Rendering(renders, draft), outputs, desc=desc, total=len(chosen)))
-    return out, renders.label if renders else ""
+            _note(draft, renders, facts)
+    return out
+
+
+def _about(model: SpeechModel, weights: Path) -> dict[str, Any]:
+    """What a table and the page say of a training: its size, the digest of its weights, the card's changed values."""
+    return {
+        "card": model.card.digest,
+        "changed": changed_values(model.card),
+        "parameters": sum(part.numel() for part in model.parameters()),
+        "steps": model.card.train.steps,
+        "weights": sha256_file(weights)[:16],
+    }
+
+
+def _note(folder: Path, vocoder: Vocoder | None, facts: dict[str, Any]) -> None:
+    """Note beside a system's audio what made it; nothing for a reference without a vocoder."""
+    if vocoder:
+        facts = {**facts, "vocoder": vocoder.label}
+    if facts:
+        (folder / "system.json").write_text(json.dumps(facts, sort_keys=True) + "\n", encoding="utf-8")
 
 
 # ---------------------------------------------------------------- which vocoder
@@ -116,7 +155,7 @@ def _copying(system: str, params: Params, vocoder: str | None) -> Vocoder | None
     if vocoder is None:
         cards = {card: card for card in list_cards() if card not in _variants()}
         name = choose("vocoder card", system.removeprefix(COPY), cards)
-        vocoder = str(weights_path(name, params.pretrain_split))
+        vocoder = str(weights_path(name, params.pretrain_split, params.trainings[0]))
         if not Path(vocoder).is_file():
             raise UseError(f"no weights at {vocoder}; run: v2sbench train {name} --split {params.pretrain_split}")
     return load_vocoder(vocoder, mel)

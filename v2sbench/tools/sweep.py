@@ -151,11 +151,11 @@ def _check_profile(sweep: Sweep, label: str, cards: Path) -> None:
 # ---------------------------------------------------------------- running
 
 
-def stage_of(system: str, split: str) -> str:
-    """The stage of dvc.yaml that makes the system's scores."""
+def stages_of(system: str, split: str, seeds: Sequence[int]) -> list[str]:
+    """The stages of dvc.yaml that make the system's scores, one a training."""
     if variant := Variant.of(system):
-        return f"score@{variant.model}-{variant.identity}-{variant.init}-{split}"
-    return f"truth@{split}" if system == GROUND_TRUTH else f"reference@{system}-{split}"
+        return [f"score@{variant.model}-{variant.identity}-{variant.init}-{split}-{seed}" for seed in seeds]
+    return [f"truth@{split}" if system == GROUND_TRUTH else f"reference@{system}-{split}"]
 
 
 def reproduce(sweep: Sweep, root: Path = Path(), *, say: Callable[[str], object] = print) -> None:
@@ -169,7 +169,8 @@ def reproduce(sweep: Sweep, root: Path = Path(), *, say: Callable[[str], object]
         place = sweep.place(label, root)
         say(f"v2sbench: sweep {sweep.name}, point {number} of {len(sweep.points)}: {label} (in {place})")
         sys.stdout.flush()  # what DVC prints comes after
-        targets = [stage_of(system, sweep.split) for system in sweep.systems_of(label)]
+        seeds = sweep.profiles[label]["seeds"]
+        targets = [stage for system in sweep.systems_of(label) for stage in stages_of(system, sweep.split, seeds)]
         command = [sys.executable, "-m", "dvc", "repro", *dict.fromkeys(targets)]
         done = subprocess.run(command, cwd=place, env=environment_of(sweep.profiles[label], place), check=False)
         if done.returncode:

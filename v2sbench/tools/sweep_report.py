@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from tabulate import tabulate
 
-from v2sbench.results.bootstrap import RESAMPLES
 from v2sbench.results.claims import Paired, compare, decide
 from v2sbench.results.layout import pipes
-from v2sbench.results.measured import MEASURED, Measured, asked, read_measured
-from v2sbench.results.table import Row, measured_rows, precise
-from v2sbench.results.wording import higher_is_better, interval, label, number, paired_cells
+from v2sbench.results.measured import MEASURED, Recipe, asked, order, read_measured, recipes
+from v2sbench.results.table import Row, measured_rows
+from v2sbench.results.tidy import precise
+from v2sbench.results.wording import INTERVALS, higher_is_better, interval, label, number, paired_cells
 from v2sbench.runtime import UseError, atomic, write_csv
-from v2sbench.runtime.systems import GROUND_TRUTH
+from v2sbench.runtime.systems import GROUND_TRUTH, recipe_of
 from v2sbench.tools.sweep import Sweep
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ CSV_FIELDS = (
     "sweep", "split", "point", "swept", "system", "metric", "against_point", "against_system", "value", "low", "high",
     "p_holm", "outcome", "n", "n_failed", "protocol", "asr", "metric_version",
 )  # fmt: skip
-CONTRAST_HEADER = ("metric", "point", "against", "difference", "p (Holm)", "n", "it is")
+CONTRAST_HEADER = ("metric", "point", "against", "difference", "p (Holm)", "trainings", "n", "it is")
 Key = tuple[str, str]  # (label of the point, system)
 
 
@@ -54,7 +54,7 @@ def collect(sweep: Sweep, root: Path = Path()) -> Report:
     rows = {(point, row.system): row for point in sweep.points for row in measured_rows(sweep.split, scored[point])}
     keys = [(point, system) for point in sweep.points for system in sweep.systems]
     keys += [(sweep.reference, system) for system in (*sweep.once, GROUND_TRUTH)]
-    clips = asked(scored[sweep.reference])
+    clips = asked({item.system: item for recipe in scored[sweep.reference].values() for item in recipe.trainings})
     family = [
         compare(sweep.split, metric, (left, scored[left[0]][left[1]]), (right, scored[right[0]][right[1]]), clips)
         for metric in sweep.metrics
@@ -63,15 +63,16 @@ def collect(sweep: Sweep, root: Path = Path()) -> Report:
     return Report(sweep=sweep, rows={key: rows[key] for key in keys}, contrasts=decide(family))
 
 
-def _scores(sweep: Sweep, point: str, root: Path) -> dict[str, Measured]:
+def _scores(sweep: Sweep, point: str, root: Path) -> dict[str, Recipe]:
     folder = sweep.place(point, root) / MEASURED / sweep.split
-    found = {}
-    for system in dict.fromkeys(sweep.systems_of(point)):
-        if not (folder / f"{system}.jsonl").is_file():
+    files = sorted(folder.glob("*.jsonl"), key=lambda path: order(path.stem))
+    wanted = dict.fromkeys(sweep.systems_of(point))
+    found = recipes({path.stem: read_measured(path) for path in files if recipe_of(path.stem) in wanted})
+    for system in wanted:
+        if system not in found:
             raise UseError(
                 f"sweep {sweep.name}: point {point!r} has no scores of {system}; run: v2sbench sweep {sweep.name}"
             )
-        found[system] = read_measured(folder / f"{system}.jsonl")
     return found
 
 
@@ -102,7 +103,7 @@ def _rows(report: Report) -> tuple[list[str], list[list[str]]]:
 
 
 def _contrasts(report: Report) -> list[list[str]]:
-    """Comparisons: metric, the two sides, difference with interval, corrected p, n, what it says of the first."""
+    """Comparisons: metric, the two sides, difference with interval, corrected p, trainings, n, outcome of the first."""
     found = []
     for item in report.contrasts:
         point, system = item.left
@@ -117,10 +118,8 @@ def _notes(report: Report) -> list[str]:
     truth = report.rows[sweep.reference, GROUND_TRUTH]
     return [
         f"Split {sweep.split}, protocol {truth.protocol or 'unknown'}, recogniser {truth.asr or 'none'}, reference "
-        f"point: {sweep.reference}. One training a point: an interval says how far the choice of sentences moves a "
-        "number, not how far another seed would.",
-        f"Brackets: 95 % interval over utterances ({RESAMPLES:,} resamples, fixed seed). Comparisons: paired bootstrap "
-        "over the utterances that both have, p-values corrected by Holm over this page.",
+        f"point: {sweep.reference}. {INTERVALS}",
+        "Comparisons: over the utterances that both have, p-values corrected by Holm over this page.",
         f"Rows without a point were measured once, at the reference point: {', '.join((*sweep.once, GROUND_TRUTH))}.",
     ]
 

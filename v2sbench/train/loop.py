@@ -26,6 +26,7 @@ from v2sbench.nets.batch import Batch
 from v2sbench.nets.model import build_model, load_weights, save_weights, transfer_decoder
 from v2sbench.nets.trained_on import joined, trained_on
 from v2sbench.runtime import UseError, atomic, device, fold, progress, setup_determinism, sha256_file
+from v2sbench.runtime.systems import training
 from v2sbench.train.batches import Batches, read_ahead
 from v2sbench.train.objectives import learning_rate, objective_of
 
@@ -34,27 +35,37 @@ RESUMED = ("step", "log", "recent", "checked")  # attributes of a run in the res
 
 
 def train(
-    variant: str, split: str, params: Params, *, out: Path | None = None, init: Path | None = None, resume: bool = True
+    variant: str,
+    split: str,
+    params: Params,
+    *,
+    seed: int | None = None,
+    out: Path | None = None,
+    init: Path | None = None,
+    resume: bool = True,
 ) -> Path:
     """Train a variant on a split and return the path of its weights; the log lies beside it as `.tsv`.
 
-    init: the weights that the decoder starts from; by default those of the card's `init` on the profile's
-    pretrain_split. resume: continue a run that was cut off. UseError when split, clips or initial weights are missing.
+    seed: of this training; by default the profile's first. init: the weights that the decoder starts from; by default
+    those of the card's `init` on the profile's pretrain_split, trained with the same seed: one seed is one experiment
+    from its beginning. resume: continue a run that was cut off. UseError when split, clips or initial weights are
+    missing.
     """
     card = load_card(variant, params)
-    out = out or weights_path(variant, split)
+    seed = params.trainings[0] if seed is None else seed
+    out = out or weights_path(variant, split, seed)
     if card.init is None and init is not None:
         raise UseError(f"{variant} starts from scratch and takes no --init; use its -tuned or -frozen variant")
     if card.init is not None:
-        init = init or weights_path(card.init, params.pretrain_split)
+        init = init or weights_path(card.init, params.pretrain_split, seed)
         if not init.is_file():
-            remedy = f"first `v2sbench train {card.init} --split {params.pretrain_split}`"
+            remedy = f"first `v2sbench train {card.init} --split {params.pretrain_split} --seed {seed}`"
             raise UseError(f"{variant} starts from {init}, which is missing; {remedy}")
-    setup_determinism(params.seed, params.threads)
+    setup_determinism(seed, params.threads)
     table = read_split(Path("splits") / split)
-    run = Run(card, Batches(table, Clips(table.clips), card, params.seed), init, params)
-    folder = run_folder(card, table.digest, params.seed, params.threads, init)
-    run.loop(folder, resume, desc=f"{variant} on {split}")
+    run = Run(card, Batches(table, Clips(table.clips), card, seed), init, seed, params.threads)
+    folder = run_folder(card, table.digest, seed, params.threads, init)
+    run.loop(folder, resume, desc=f"{training(variant, seed)} on {split}")
     log = "\n".join("\t".join(line) for line in [run.columns, *run.log]) + "\n"
     with atomic(out.with_suffix(".tsv")) as draft:
         draft.write_text(log, encoding="utf-8")
@@ -72,11 +83,12 @@ def run_folder(card: Card, split_digest: str, seed: int, threads: int, init: Pat
 class Run:
     """A model in training, with its batches, its log and its resume state."""
 
-    def __init__(self, card: Card, batches: Batches, init: Path | None, params: Params) -> None:
-        self.card, self.batches, self.seed = card, batches, params.seed
-        torch.manual_seed(fold(params.seed, "weights", card.source))
+    def __init__(self, card: Card, batches: Batches, init: Path | None, seed: int, threads: int) -> None:
+        self.card, self.batches, self.seed = card, batches, seed
+        torch.manual_seed(fold(seed, "weights", card.source))
         model = build_model(card)
         model.trained_on = (trained_on(batches.table),)
+        model.recipe = {"seed": seed, "threads": threads}
         if init is not None:
             pretrained = load_weights(init)
             if pretrained.card.name != card.init:
