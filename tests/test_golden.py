@@ -79,7 +79,7 @@ def curve(variant: str, project: Path, **recipe: object) -> dict[str, list[float
         init = project / f"{card.init}.safetensors"
         save_weights(build_model(small_variant(card.init)), init)
     table = read_split(project / "splits" / "toy")
-    run = Run(card, Batches(table, Clips(table.clips), card, params.seed), init, params)
+    run = Run(card, Batches(table, Clips(table.clips), card, params.seed), init, params.seed, params.threads)
     steps = [run.train_step(run.batches.at(step)) for step in range(STEPS)]
     return {term: [terms.get(term) for terms in steps] for term in run.objective.terms if term != "gradient_norm"}
 

@@ -15,6 +15,7 @@ from tests.trees import ROOT
 from v2sbench import cli
 from v2sbench.nets import Params, card_chain, load_card, load_params
 from v2sbench.runtime import CheckError, UseError, build, read_yaml, unit
+from v2sbench.runtime.systems import recipe_of
 from v2sbench.talker.cast import CAST, READERS, SEEN
 from v2sbench.talker.corpus import DemoSize
 from v2sbench.tools.sweep import copy_tree, environment_of, list_sweeps, prepare, read_sweep, reproduce, stages_of
@@ -44,7 +45,7 @@ def test_every_point_resolves_and_trains_something_else(name):
         for system in sweep.systems_of(label):
             (name,) = stages_of(system, sweep.split, params.seeds)
             stage = stages(params.profile)[name]
-            assert f"results/measured/{sweep.split}/{system}.jsonl" in stage["outs"]
+            assert [recipe_of(Path(out).stem) for out in stage["outs"] if out.endswith(".jsonl")] == [system]
     assert len(digests) == len(sweep.points)
 
 
@@ -192,14 +193,15 @@ stages:
       - scratch
       - tuned
       split: ${v2a_splits}
-    cmd: python stand_in.py v2a-${item.model}-${item.identity}-${item.start}
+      seed: ${seeds}
+    cmd: python stand_in.py v2a-${item.model}-${item.identity}-${item.start}.seed${item.seed}
     deps:
     - stand_in.py
     params:
     - override
     outs:
-    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.jsonl
-    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.meta.json
+    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.seed${item.seed}.jsonl
+    - results/measured/demo-seen/v2a-${item.model}-${item.identity}-${item.start}.seed${item.seed}.meta.json
 """
 
 
@@ -231,10 +233,10 @@ def test_a_sweep_runs_stops_at_a_failure_and_goes_on(place, tmp_path_factory, mo
     reproduce(sweep, place, say=said.append)
     lines = log.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("ground-truth")] == ["ground-truth 0.01"], "from the first point"
-    assert [line for line in lines if line.startswith(SCRATCH)] == [f"{SCRATCH} 1.0"]
+    assert [line for line in lines if line.startswith(SCRATCH)] == [f"{SCRATCH}.seed1 1.0"]
     assert [line for line in lines if line.startswith(TUNED)] == [
-        f"{TUNED} 0.01", f"{TUNED} 0.1", f"{TUNED} 0.1", f"{TUNED} 1.0"
-    ]  # fmt: skip
+        f"{TUNED}.seed1 {share}" for share in (0.01, 0.1, 0.1, 1.0)
+    ]
     assert collect(sweep, place).rows["10 %", TUNED].n == 24
 
 

@@ -120,7 +120,7 @@ def test_learning_rate_warms_up_and_ends_near_zero(steps: int, warmup: float) ->
 def test_training_learns_and_writes_weights_and_log(project: Path) -> None:
     params = small_params(steps=40, log_every=10, validate_every=20, lr=1e-2)
     path = train(SCRATCH, "toy", params=params)
-    assert path == weights_path(SCRATCH, "toy")
+    assert path == weights_path(SCRATCH, "toy", 1)
     assert load_weights(path).card == load_card(SCRATCH, params)
     header, *lines = [line.split("\t") for line in path.with_suffix(".tsv").read_text().splitlines()]
     assert header[0] == "step"
@@ -135,7 +135,7 @@ def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -
     whole = train(variant, "toy", params=params, out=Path("whole.safetensors"), resume=False)
     card = load_card(variant, params)
     table = read_split(Path("splits/toy"))
-    halves = [Run(card, batches(variant, params), None, params) for _ in range(2)]
+    halves = [Run(card, batches(variant, params), None, params.seed, params.threads) for _ in range(2)]
     for batch in read_ahead(halves[0].batches, 0, 5):
         halves[0].note(halves[0].train_step(batch))
     state = run_folder(card, table.digest, params.seed, params.threads, None) / "state.pt"
@@ -152,7 +152,7 @@ def test_same_seed_same_bytes_and_resume_is_exact(project: Path, variant: str) -
 def test_a_damaged_resume_state_is_refused_and_fresh_goes_past_it(project: Path, kept: float | str) -> None:
     params = small_params(steps=3)
     card = load_card(SCRATCH, params)
-    run = Run(card, batches(SCRATCH, params), None, params)
+    run = Run(card, batches(SCRATCH, params), None, params.seed, params.threads)
     state = run_folder(card, read_split(Path("splits/toy")).digest, params.seed, params.threads, None) / "state.pt"
     run.save(state)
     if isinstance(kept, str):
@@ -179,7 +179,7 @@ def test_sigterm_saves_and_leaves(project: Path, monkeypatch: pytest.MonkeyPatch
         train("a2a-mel-s", "toy", params=params)
     assert left.value.code == 143
     assert signal.getsignal(signal.SIGTERM) is before
-    assert not weights_path("a2a-mel-s", "toy").exists()
+    assert not weights_path("a2a-mel-s", "toy", 1).exists()
     (state,) = Path("runs").glob("*/state.pt")
     assert torch.load(state, weights_only=True)["step"] == 3
 
@@ -201,9 +201,9 @@ def test_the_three_initialisations(project: Path, model: str, identity: str) -> 
         assert torch.equal(frozen[name], source), name
         assert name.endswith(("audio_mean", "audio_var")) == torch.equal(tuned[name], tensor), name
     with pytest.raises(UseError, match="takes no --init"):
-        train(f"{variant}-scratch", "toy", params=params, init=weights_path(f"a2a-{model}", "toy"))
+        train(f"{variant}-scratch", "toy", params=params, init=weights_path(f"a2a-{model}", "toy", 1))
     with pytest.raises(UseError, match=f"holds {variant}-tuned"):
-        train(f"{variant}-tuned", "toy", params=params, init=weights_path(f"{variant}-tuned", "toy"))
+        train(f"{variant}-tuned", "toy", params=params, init=weights_path(f"{variant}-tuned", "toy", 1))
 
 
 @pytest.mark.parametrize(("variant", "term"), [("a2a-mel-s", "l1"), (WAVE, "power")])
@@ -214,7 +214,7 @@ def test_a_loss_that_is_no_number_stops_the_run(project: Path, variant: str, ter
 
 def test_the_adversary_enters_when_the_card_says(project: Path) -> None:
     params = wave_params(steps=10, log_every=1)
-    run = Run(load_card(WAVE, params), batches(WAVE, params), None, params)
+    run = Run(load_card(WAVE, params), batches(WAVE, params), None, params.seed, params.threads)
     terms = [set(run.train_step(batch)) for batch in read_ahead(run.batches, 0, 10)]
     reconstruction = {"power", "mfcc", "stft", "gradient_norm"}
     assert terms[:2] == [reconstruction] * 2
