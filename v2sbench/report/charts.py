@@ -15,7 +15,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,6 +44,7 @@ class Interval:
     low: float
     high: float
     outcome: str  # a key of OUTCOMES
+    trainings: Mapping[str, float] = field(default_factory=dict)  # seed -> its own difference, a dot each
 
 
 @contextlib.contextmanager
@@ -146,7 +147,10 @@ def densities(rows: Mapping[str, Sequence[float]], title: str) -> Markup:
 
 @_style()
 def forest(rows: Sequence[Interval], title: str) -> Markup:
-    """A row a comparison: its difference and interval against a line at zero. Empty markup without rows."""
+    """A row a comparison: its difference and interval against a line at zero, with a small dot for each training.
+
+    Empty markup without rows.
+    """
     if not rows:
         return Markup("")
     chart = _Chart(ROW * len(rows) + 8)
@@ -156,6 +160,9 @@ def forest(rows: Sequence[Interval], title: str) -> Markup:
         said = f"{row.label}: {row.value:+.3g} [{row.low:+.3g}, {row.high:+.3g}], {row.outcome}"
         chart.say(chart.axes.plot([row.low, row.high], [y, y], color=colour, linewidth=2)[0], said)
         chart.say(chart.axes.plot([row.value], [y], "o", color=colour, markersize=9)[0], said)
+        for seed, value in row.trainings.items():
+            dot = chart.axes.plot([value], [y - 0.26], "o", color=COLOUR["soft"], markersize=4)[0]
+            chart.say(dot, f"{seed}: {value:+.3g}")
     chart.name_rows([row.label for row in rows])
     return chart.svg(title)
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import asdict
+from statistics import fmean
 from typing import Any
 
-from v2sbench.nets import weights_path
+from v2sbench.nets import MODELS
 from v2sbench.report import charts
-from v2sbench.report.breakdown import slots, speakers
+from v2sbench.report.breakdown import SLOTS, slots, speakers
 from v2sbench.results import Measured, Table, layout, wording
 from v2sbench.results.table import Row
-from v2sbench.runtime.systems import Variant
+from v2sbench.runtime.systems import Variant, seed_of
 from v2sbench.scoring.metrics import METRICS
 
 RANKING = ("estoi", "stoi", "pesq_wb", "pesq_nb8")
@@ -22,8 +24,23 @@ LOGGED = ("validation_l1", "l1", "power")
 
 def ranking(table: Table) -> str:
     """The metric of RANKING that was measured; empty for none."""
-    systems = table.results.systems.values()
+    systems = table.results.recipes.values()
     return next((name for name in RANKING if any(scores.has(name) for scores in systems)), "")
+
+
+def first_trainings(table: Table) -> dict[str, Measured]:
+    """Recipe -> the scores of its first training, which stands for it where one must be heard or seen."""
+    return {name: recipe.trainings[0] for name, recipe in table.results.recipes.items()}
+
+
+def badges(table: Table, embedded: bool) -> list[str]:
+    """The size of what was trained, a badge a size. embedded: whether its faces are generated."""
+    found: dict[str, None] = {}
+    for recipe in table.results.recipes.values():
+        if about := recipe.meta.get("training"):
+            parameters, steps = about.get("parameters", 0), about.get("steps", 0)
+            found[f"{parameters / 1e6:.1f} M parameters, {steps:,} steps"] = None
+    return [f"{size}{', generated faces' if embedded else ''}" for size in found]
 
 
 def lead(table: Table) -> list[str]:
@@ -49,7 +66,7 @@ def lead(table: Table) -> list[str]:
         sure = sum(pair.outcome != "inconclusive" for pair in decided)
         sentences.append(
             f"Of {len(decided)} comparisons that differ in one thing, {sure} are decided after correction for their "
-            "number; the others these sentences cannot decide."
+            "number; these trainings and sentences cannot decide the others."
         )
     return sentences
 
@@ -61,7 +78,7 @@ def _said(row: Row, metric: str) -> str:
 
 def grid(table: Table) -> dict[str, Any]:
     """The main table as the template wants it: headings, and groups of rows whose cells carry what they sort by."""
-    keys = ["system", "init", "identity", "vocoder", *table.metrics, "n", "failed", "source"]
+    keys = layout.keys(table)
     groups = []
     for title, rows in layout.grouped(table):
         lines = []
@@ -100,6 +117,7 @@ def _intervals(table: Table, axis: str, metric: str) -> list[charts.Interval]:
             continue
         left, right, comparison = pair.left, pair.right, pair.comparison
         label = f"{left.model} {getattr(left, other)}: {getattr(left, axis)} - {getattr(right, axis)}"
+        label += "" if comparison.of_recipes else " (these weights)"
         found.append(
             charts.Interval(
                 label=label,
@@ -107,9 +125,28 @@ def _intervals(table: Table, axis: str, metric: str) -> list[charts.Interval]:
                 low=comparison.low,
                 high=comparison.high,
                 outcome=pair.outcome,
+                trainings=_by_seed(table, left.name, right.name, metric),
             )
         )
     return found
+
+
+def _by_seed(table: Table, left: str, right: str, metric: str) -> dict[str, float]:
+    """Seed -> difference of the two trainings that have it; of each left training from the right mean if none has."""
+    sides = []
+    for name in (left, right):
+        recipe = table.results.recipes[name]
+        columns = recipe.columns(metric, table.results.clips)
+        values = {seed_of(item.system): column.value for item, column in zip(recipe.trainings, columns, strict=True)}
+        sides.append({seed: value for seed, value in values.items() if value is not None})
+    ours, theirs = sides
+    if len(ours) < 2:
+        return {}
+    common = ours.keys() & theirs.keys()
+    if common:
+        return {f"seed {seed}": ours[seed] - theirs[seed] for seed in ours if seed in common}
+    mean = sum(theirs.values()) / len(theirs)
+    return {f"seed {seed}": value - mean for seed, value in ours.items()}
 
 
 def _better(metric: str) -> str:
@@ -118,15 +155,19 @@ def _better(metric: str) -> str:
 
 def densities(table: Table) -> list[dict[str, Any]]:
     """A chart a metric, of all utterances."""
-    systems, clips = table.results.systems, table.results.clips
+    recipes, clips = table.results.recipes, table.results.clips
     found = []
     for metric in table.metrics:
         if metric not in METRICS:
             continue
         rows = {
-            row.system: list(systems[row.system].utterances(metric, clips).values())
+            row.system: [
+                value
+                for training in recipes[row.system].trainings
+                for value in training.utterances(metric, clips).values()
+            ]
             for row in table.measured
-            if systems[row.system].has(metric)
+            if recipes[row.system].has(metric)
         }
         chart = charts.densities(rows, f"{wording.label(metric)} of every utterance, a row a system")
         if chart:
@@ -135,7 +176,20 @@ def densities(table: Table) -> list[dict[str, Any]]:
 
 
 def _but_floors(table: Table) -> dict[str, Measured]:
-    return {row.system: table.results.systems[row.system] for row in table.measured if row.group != "floor"}
+    """Every training of the systems that are no floor."""
+    names = [row.system for row in table.measured if row.group != "floor"]
+    return {item.system: item for name in names for item in table.results.recipes[name].trainings}
+
+
+def _means(table: Table, lines: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Recipe -> key -> mean over its trainings, of lines by training."""
+    found: dict[str, dict[str, float]] = {}
+    for name, recipe in table.results.recipes.items():
+        there = [lines[item.system] for item in recipe.trainings if item.system in lines]
+        keys = dict.fromkeys(key for line in there for key in line)
+        if there:
+            found[name] = {key: fmean(line[key] for line in there if key in line) for key in keys}
+    return found
 
 
 def speaker_tables(table: Table) -> list[dict[str, Any]]:
@@ -144,7 +198,7 @@ def speaker_tables(table: Table) -> list[dict[str, Any]]:
     for metric in ("estoi", "wer"):
         if metric not in table.metrics:
             continue
-        values = speakers(_but_floors(table), metric, table.results.clips)
+        values = _means(table, speakers(_but_floors(table), metric, table.results.clips))
         names = list(dict.fromkeys(who for line in values.values() for who in line))
         if names:
             rows = [(name, [_heat(metric, line.get(who)) for who in names]) for name, line in values.items()]
@@ -154,8 +208,11 @@ def speaker_tables(table: Table) -> list[dict[str, Any]]:
 
 def slot_table(table: Table) -> list[tuple[str, list[Any]]]:
     """System -> errors in each word slot."""
-    found = slots(_but_floors(table), table.results.clips)
-    return [(name, [_heat("wer", value) for value in line]) for name, line in found.items()]
+    found = {
+        name: dict(zip(SLOTS, line, strict=True))
+        for name, line in slots(_but_floors(table), table.results.clips).items()
+    }
+    return [(name, [_heat("wer", value) for value in line.values()]) for name, line in _means(table, found).items()]
 
 
 def _heat(metric: str, value: float | None) -> dict[str, Any]:
@@ -167,23 +224,23 @@ def _heat(metric: str, value: float | None) -> dict[str, Any]:
 
 
 def logs(table: Table) -> dict[tuple[str, str], dict[str, list[tuple[float, float]]]]:
-    """(model, column of LOGGED) -> variant -> (step, value) of the training logs that lie beside the weights."""
+    """(model, column of LOGGED) -> training -> (step, value) of the training logs that lie beside the weights."""
     found: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
-    for row in table.measured:
-        variant = Variant.of(row.system)
-        path = weights_path(row.system, table.split).with_suffix(".tsv")
+    for name in table.results.systems:
+        variant = Variant.of(name)
+        path = MODELS / "weights" / table.split / f"{name}.tsv"
         if not variant or not path.is_file():
             continue
         for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
             for column in LOGGED:
                 if line.get(column):
-                    points = found.setdefault((variant.model, column), {}).setdefault(row.system, [])
+                    points = found.setdefault((variant.model, column), {}).setdefault(name, [])
                     points.append((float(line["step"]), float(line[column])))
     return found
 
 
 def training(table: Table) -> list[dict[str, Any]]:
-    """A chart a model and column of the training logs, a line a variant."""
+    """A chart a model and column of the training logs, a line a training."""
     charted = []
     for (model, column), lines in sorted(logs(table).items(), key=lambda item: (item[0][0], LOGGED.index(item[0][1]))):
         title = f"{column}, {model}"

@@ -1,6 +1,6 @@
 """The page itself: what is on it, and how it is laid out.
 
-It is a function of its sources, without date or machine: the same scores give the same bytes.
+It is a function of its sources: the same scores give the same bytes. Dates and machines on it are those of the scoring.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 from v2sbench.clips.splits import SplitTable, read_split
 from v2sbench.clips.store import Clips
+from v2sbench.corpora import discover
 from v2sbench.report import numbers
 from v2sbench.report.breakdown import SLOTS
 from v2sbench.report.listening import Exhibit, as_json, audio_of, exhibit, pick
-from v2sbench.report.provenance import assumptions, provenance
+from v2sbench.report.provenance import assumptions, changed, provenance
 from v2sbench.results import Table, wording
 from v2sbench.results import table as make_table
 from v2sbench.runtime import UseError, atomic, progress
@@ -59,6 +60,7 @@ def write_report(
     )
     page = environment.get_template("page.html").render(
         split=table.split,
+        badges=numbers.badges(table, division is not None and _embedded(division.corpus)),
         lead=numbers.lead(table),
         facts=wording.facts(table),
         table=numbers.grid(table),
@@ -77,6 +79,7 @@ def write_report(
         listening=as_json(table, exhibits),
         ranking=wording.label(metric) if metric else "",
         provenance=provenance(table, division),
+        changed=changed(table),
         assumptions=assumptions(table),
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
@@ -87,15 +90,22 @@ def write_report(
     return out
 
 
+def _embedded(corpus: str) -> bool:
+    """Whether a corpus is one that this suite generates."""
+    found = discover().get(corpus)
+    return found is not None and found.embedded
+
+
 def _folders(root: Path, table: Table, elsewhere: Mapping[str, Path]) -> dict[str, Path]:
-    """System -> folder of its audio, of the systems that have one here; UseError for one that was named and is not."""
+    """Recipe -> folder of its first training's audio, where it is here; UseError for one that was named and is not."""
     for name, folder in elsewhere.items():
         if not folder.is_dir():
             raise UseError(f"no folder {folder} with the audio of {name}")
         if name not in table.results.systems:
             todo = f"v2sbench score --split {root.name} --system {name}={folder}"
             raise UseError(f"{name} was not scored on {root.name}; run: {todo}")
-    found = {name: root / name for name in table.results.systems} | dict(elsewhere)
+    firsts = {name: item.system for name, item in numbers.first_trainings(table).items()}
+    found = {name: elsewhere.get(training, root / training) for name, training in firsts.items()}
     found = {name: folder for name, folder in found.items() if folder.is_dir()}
     if not found:
         raise UseError(f"no audio under {root}; run `dvc repro`, or leave the listening page out: --clips 0")
@@ -106,7 +116,7 @@ def _exhibits(
     division: SplitTable, table: Table, metric: str, count: int, folders: Mapping[str, Path]
 ) -> list[Exhibit]:
     """At most `count` clips to listen to, those with audio."""
-    systems = table.results.systems
+    systems = numbers.first_trainings(table)
     chosen = [item for item in pick(systems, metric, table.results.clips, count) if audio_of(folders, item.clip)]
     clips = Clips(division.clips)
     return [exhibit(item, clips, folders, systems) for item in progress(chosen, desc=f"report {division.name}")]

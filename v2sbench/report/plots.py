@@ -1,6 +1,6 @@
 """Files for other programs' views, `dvc plots` above all: validation curves as csv, spectrograms as PNG.
 
-results/plots/SPLIT/validation/VARIANT.csv   step, validation_l1
+results/plots/SPLIT/validation/TRAINING.csv  step, validation_l1
 results/plots/SPLIT/mels.png                 three utterances: the truth, and the best variants
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from v2sbench.report.listening import audio_of, pick
-from v2sbench.report.numbers import logs, ranking
+from v2sbench.report.numbers import first_trainings, logs, ranking
 from v2sbench.report.spectrograms import mel_sheet
 from v2sbench.results import Table
 from v2sbench.results import table as make_table
@@ -43,8 +43,9 @@ def _picture(table: Table, out: Path, audio: Path) -> None:
     metric = ranking(table)
     if not metric:
         return
-    systems, root = table.results.systems, audio / table.split
-    there = {name: root / name for name in _shown(table, metric) if (root / name).is_dir()}
+    systems, root = first_trainings(table), audio / table.split
+    there = {name: root / systems[name].system for name in _shown(table, metric)}
+    there = {name: folder for name, folder in there.items() if folder.is_dir()}
     chosen = [item.clip for item in pick(systems, metric, table.results.clips, CLIPS)]
     clips = [clip for clip in chosen if set(audio_of(there, clip)) == set(there)]
     if there and clips:

@@ -39,11 +39,16 @@ class Text:
     best: bool = False  # whether it is set in bold
 
 
+def keys(table: Table) -> list[str]:
+    """What each column holds; a metric by its key."""
+    trainings = ["trainings"] if _several(table) else []
+    return ["system", "init", "identity", "vocoder", *table.metrics, *trainings, "n", "failed", "source"]
+
+
 def header(table: Table) -> list[str]:
     """Headings of the columns."""
-    metrics = [f"{label(metric)} {'↑' if higher_is_better(metric) else '↓'}" for metric in table.metrics]
-    trainings = ["trainings"] if _several(table) else []
-    return ["system", "init", "identity", "vocoder", *metrics, *trainings, "n", "failed", "source"]
+    arrows = {metric: "↑" if higher_is_better(metric) else "↓" for metric in table.metrics}
+    return [f"{label(key)} {arrows[key]}" if key in arrows else key for key in keys(table)]
 
 
 def _several(table: Table) -> bool:
