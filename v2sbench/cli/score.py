@@ -30,10 +30,11 @@ from v2sbench.cli.options import (
     trainings_of,
     verb,
 )
-from v2sbench.runtime import UseError
+from v2sbench.runtime import CheckError, UseError, choose
 from v2sbench.runtime.systems import GROUND_TRUTH, REFERENCES
 
 if TYPE_CHECKING:
+    from v2sbench.results import Measured
     from v2sbench.scoring import Summary
 
 
@@ -284,4 +285,68 @@ def _print_spread(found: Sequence[Summary]) -> None:
         print("Numbers of different protocols are not comparable: the spread between them is no difference in quality.")
 
 
-VERBS = (score,)
+@verb(
+    "stored audio scored again and compared with the stored scores, row by row; exit code 1 when one differs",
+    "verify demo-seen",
+    "verify grid4-seen v2a-mel-s-speaker-tuned mine=my-wavs/",
+)
+@click.argument("split", help="A split with scores and audio.")
+@click.argument("systems", nargs=-1, metavar="[SYSTEM|NAME=DIR]...", help="Default: all whose audio `synth` made.")
+@jobs_option
+def verify(split: str, systems: tuple[str, ...], jobs: int | None) -> None:
+    """Stored audio, scored again -> the rows that are not as they are stored."""
+    from tabulate import tabulate
+
+    from v2sbench.results import load
+
+    own = systems_of([name for name in systems if "=" in name], split)
+    stored = load(split)
+    made = {name: AUDIO / split / name for name in stored}
+    asked = [part for name in systems if "=" not in name for part in trainings_of(name, AUDIO / split)]
+    for name in asked:
+        choose("system", name, stored)
+    folders = {name: made[name] for name in asked} | own or {name: path for name, path in made.items() if path.is_dir()}
+    if not folders:
+        raise UseError(f"no audio under {AUDIO / split}; run `dvc repro`, or name yours: verify {split} NAME=DIR")
+    off, rows = [], 0
+    for name, wavs in folders.items():
+        choose("system", name, stored)
+        rows += len(stored[name].lines)
+        off += [[name, *line] for line in _off(split, stored[name], wavs, jobs)]
+    if off:
+        print(tabulate(off, ("system", "clip", "metric", "stored", "again"), disable_numparse=True))
+        raise CheckError(f"{split}: {len({(line[0], line[1]) for line in off})} of {rows} rows are not as stored")
+    print(f"verify: {rows} rows of {len(folders)} systems of {split} come out as they are stored")
+
+
+def _off(split: str, stored: Measured, wavs: Path, jobs: int | None) -> Iterator[list[str]]:
+    """Clip, metric, stored and new value of every score that does not come out as it is stored."""
+    from v2sbench.results.cells import tight
+    from v2sbench.scoring import Plan, read_scores, score
+
+    texts = {clip: str(line["text"]) for clip, line in stored.lines.items() if line.get("text")}
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Plan(
+            wavs=wavs,
+            refs=AUDIO / split / GROUND_TRUTH,
+            clips=list(stored.lines),
+            texts=texts or None,
+            out=Path(folder) / "again.jsonl",
+            protocol=stored.rules.name,
+            asr=(stored.meta.get("asr") or "").partition("/")[0] or None,
+            metrics=[name for name in stored.rules.metrics if stored.has(name)],
+            jobs=jobs,
+            system=stored.system,
+            doubt=False,
+        )
+        score(plan)
+        again = {line["clip"]: line for line in read_scores(plan.out)}
+    for clip, line in stored.lines.items():
+        for metric in stored.meta.get("metrics", {}):
+            then, now = line.get(metric), again[clip].get(metric)
+            near = isinstance(then, float) and isinstance(now, float) and abs(then - now) <= tight(metric)
+            if then != now and not near:
+                yield [clip, metric, str(then), str(now)]
+
+
+VERBS = (score, verify)

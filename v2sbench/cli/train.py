@@ -74,7 +74,7 @@ def synth(
 
 @verb(
     "one silent video -> speech",
-    "speak face.mp4 --model models/weights/demo-seen/v2a-mel-s-speaker-tuned.safetensors --out said.wav",
+    "speak face.mp4 --model models/weights/demo-seen/v2a-mel-s-speaker-tuned.seed1.safetensors --out said.wav",
 )
 @click.argument("video", type=FILE, help="A film of one talking face; its sound is not read.")
 @click.option("--model", required=True, type=FILE, metavar="WEIGHTS", help="A trained V2A .safetensors.")

@@ -20,11 +20,19 @@ TOLERANCES: Mapping[str, float] = MappingProxyType({"MOS-LQO": 0.02, "raw MOS": 
 """Unit -> how far a mean may move, either way, where the spread between trainings is unknown or smaller."""
 DEFAULT_TOLERANCE = 0.005
 """Tolerance of a metric of any other unit, such as STOI."""
+TIGHT: Mapping[str, float] = MappingProxyType({"MOS-LQO": 1e-3, "raw MOS": 1e-3, "dB": 1e-3})
+"""Unit -> how far the score of an utterance may move on the same audio: the rounding of another processor."""
+DEFAULT_TIGHT = 1e-4
 
 
 def tolerance(metric: str) -> float:
     """How far the metric's mean may move, in its unit, where no spread says it."""
     return TOLERANCES.get(METRICS[metric].unit, DEFAULT_TOLERANCE)
+
+
+def tight(metric: str) -> float:
+    """How far the score of an utterance may move on the same audio, in the metric's unit."""
+    return TIGHT.get(METRICS[metric].unit, DEFAULT_TIGHT)
 
 
 def moved(metric: str, before: float, now: float, allowed: float | None = None) -> str:

@@ -21,10 +21,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-from v2sbench.results.cells import by_recipe, measured_cells, moved, only_of, text, tolerance, utterances
+from v2sbench.results.cells import by_recipe, measured_cells, moved, only_of, text, tight, tolerance, utterances
 from v2sbench.results.gate_files import (
     DIGESTS,
     KEY,
@@ -40,9 +39,6 @@ from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import recipe_of
 from v2sbench.scoring import METRICS
 
-TIGHT: Mapping[str, float] = MappingProxyType({"MOS-LQO": 1e-3, "raw MOS": 1e-3, "dB": 1e-3})
-"""Unit -> how far the score of an utterance may move on the same audio: the rounding of another processor."""
-DEFAULT_TIGHT = 1e-4
 FALSE_ALARMS = 0.05
 """Chance that new trainings of unchanged recipes fail the second question in some cell of a table."""
 CLIPS = 3
@@ -143,14 +139,13 @@ def _same_audio(known: Any, now: Any) -> tuple[list[Change], int]:
             continue
         pair = both[[f"{metric}_then", f"{metric}_now"]].dropna()
         steps = pair[f"{metric}_now"] - pair[f"{metric}_then"]
-        tight = TIGHT.get(METRICS[metric].unit, DEFAULT_TIGHT)
-        off = steps[steps.abs() > tight + 1e-5 * pair[f"{metric}_then"].abs()]  # six digits are kept
+        off = steps[steps.abs() > tight(metric) + 1e-5 * pair[f"{metric}_then"].abs()]  # six digits are kept
         for system, part in off.groupby(level="system"):
             ranked = sorted(part.droplevel("system").items(), key=lambda item: (-abs(item[1]), item[0]))
             then, after = (float(pair.loc[[system]][f"{metric}{end}"].mean()) for end in ("_then", "_now"))
             change = Change(
                 system=system, metric=metric, kind=SCORING, before=text(metric, then), now=text(metric, after),
-                difference=after - then, allowed=tight,
+                difference=after - then, allowed=tight(metric),
                 clips=tuple(f"{clip} {text(metric, step, '+')}" for clip, step in ranked[:CLIPS]),
             )  # fmt: skip
             found.append(change)
