@@ -123,8 +123,13 @@ def test_changed_bytes_are_noticed(ready, tmp_path, part):
     data = bytearray(path.read_bytes())
     data[getattr(Clips(ready).entry("s1/bbaf2n"), f"{part}_offset") + 500] ^= 1
     path.write_bytes(data)
-    assert not Clips(tmp_path / "clips").intact("s1/bbaf2n")
-    assert Clips(tmp_path / "clips").intact("s1/prwqzs")
+    store = Clips(tmp_path / "clips")
+    assert not store.intact("s1/bbaf2n")
+    assert store.intact("s1/prwqzs")
+    for read in (store.wave, store.roi):
+        with pytest.raises(UseError, match=r"s1/bbaf2n.*shard-00000\.zip.*--fresh"):
+            read("s1/bbaf2n", 0, 1)
+        assert len(read("s1/prwqzs", 0, 1))
 
 
 def test_a_still_that_is_no_picture(tmp_path):

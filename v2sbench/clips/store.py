@@ -174,6 +174,7 @@ class Clips:
     def __init__(self, folder: Path | str) -> None:
         self.folder = Path(folder)
         self._files: dict[str, int] = {}
+        self._checked: set[str] = set()  # clips whose bytes this store has held against the index
         path = self.folder / "index.tsv"
         try:
             self._index = Table(path, COLUMNS)
@@ -232,15 +233,17 @@ class Clips:
         """Sound of `frames` video frames from frame `start`: (960 * frames,) float32 in [-1, 1] at 24 kHz."""
         entry = self.entry(clip)
         count = _span(entry, start, frames)
+        self._check(entry)
         data = self._read(entry.shard, entry.wave_offset, entry.wave_size)
         return decode_flac(data, start * SAMPLES_PER_FRAME, count * SAMPLES_PER_FRAME)
 
     def roi(self, clip: str, start: int = 0, frames: int | None = None) -> UInt8:
-        """Mouth crops of `frames` frames from frame `start`: (frames, 96, 96) uint8 grey; reads no more than these."""
+        """Mouth crops of `frames` frames from frame `start`: (frames, 96, 96) uint8 grey."""
         entry = self.entry(clip)
         if not entry.video:
             raise UseError(f"clip {clip!r} of {self.folder} has no picture: the corpus is audio only")
         count, size = _span(entry, start, frames), SIZE * SIZE
+        self._check(entry)
         first = entry.roi_offset + entry.roi_size - entry.frames * size + start * size  # behind the NPY header
         data = bytearray(self._read(entry.shard, first, count * size))
         return np.frombuffer(data, np.uint8).reshape(count, SIZE, SIZE)
@@ -260,9 +263,20 @@ class Clips:
 
     def intact(self, clip: str) -> bool:
         """Whether the stored bytes still have the digest of the index; UseError when they are not there."""
-        entry = self.entry(clip)
+        return self._intact(self.entry(clip))
+
+    def _intact(self, entry: Entry) -> bool:
         payload = b"".join(self._read(entry.shard, *part) for part in entry.parts if part[1])
         return hashlib.sha256(payload).hexdigest() == entry.sha256
+
+    def _check(self, entry: Entry) -> None:
+        """Hold a clip's bytes against the index, once for each store; UseError when they have changed."""
+        if entry.id in self._checked:
+            return
+        if not self._intact(entry):
+            place = self.folder / entry.shard
+            raise UseError(f"clip {entry.id!r} in {place} is damaged; run: v2sbench prepare CORPUS --fresh")
+        self._checked.add(entry.id)
 
     def _read(self, shard: str, offset: int, size: int) -> bytes:
         if shard not in self._files:
