@@ -17,9 +17,10 @@ from v2sbench.corpora import discover
 from v2sbench.report import numbers
 from v2sbench.report.breakdown import SLOTS
 from v2sbench.report.listening import Exhibit, as_json, audio_of, exhibit, pick
-from v2sbench.report.provenance import assumptions, changed, provenance
+from v2sbench.report.provenance import assumptions, sources
 from v2sbench.results import Table, wording
 from v2sbench.results import table as make_table
+from v2sbench.results.provenance import changed
 from v2sbench.runtime import UseError, atomic, progress
 
 REPORTS = Path("results/reports")
@@ -78,7 +79,7 @@ def write_report(
         exhibits=exhibits,
         listening=as_json(table, exhibits),
         ranking=wording.label(metric) if metric else "",
-        provenance=provenance(table, division),
+        provenance=sources(table, division),
         changed=changed(table),
         assumptions=assumptions(table),
         css=Markup((HERE / "page.css").read_text(encoding="utf-8")),

@@ -34,7 +34,8 @@ from v2sbench.results.gate_files import (
     read_spread,
     read_utterances,
 )
-from v2sbench.results.table import Results
+from v2sbench.results.measured import group_of
+from v2sbench.results.table import COMPARED, Results
 from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import recipe_of
 from v2sbench.scoring import METRICS
@@ -173,14 +174,14 @@ def _allowed(spread: Any, now: Any, recipes: Sequence[str]) -> dict[tuple[str, s
     names = dict.fromkeys(now.index.get_level_values("system"))
     counts = Counter(map(recipe_of, names))
     groups = {key: part["value"] for key, part in spread.groupby(KEY) if key[0] in recipes}
-    cells = max(1, sum(len(values) > 1 for values in groups.values()))
+    trained = {key: part for key, part in groups.items() if len(part) > 1 and group_of(key[0]) in COMPARED}
     for (recipe, metric), values in groups.items():
         found[recipe, metric] = tolerance(metric)
-        pooled = [part for (_, name), part in groups.items() if name == metric and len(part) > 1]
+        pooled = [part for (_, name), part in trained.items() if name == metric]
         freedom = sum(len(part) - 1 for part in pooled)
-        if len(values) > 1 and recipe in counts:
+        if (recipe, metric) in trained and recipe in counts:
             deviation = math.sqrt(sum(part.var() * (len(part) - 1) for part in pooled) / freedom)
-            reach = float(t.ppf(1 - FALSE_ALARMS / (2 * cells), freedom)) * deviation
+            reach = float(t.ppf(1 - FALSE_ALARMS / (2 * len(trained)), freedom)) * deviation
             found[recipe, metric] = max(tolerance(metric), reach * math.sqrt(1 / len(values) + 1 / counts[recipe]))
     return found
 

@@ -20,6 +20,7 @@ from tabulate import SEPARATING_LINE, tabulate
 
 from v2sbench.results import wording
 from v2sbench.results.measured import GROUPS
+from v2sbench.results.provenance import changed, provenance
 from v2sbench.results.table import COMPARED, Row, Table
 from v2sbench.results.tidy import precise, tidy
 from v2sbench.results.wording import heard, higher_is_better, interval, label, number, odd, spread
@@ -137,6 +138,11 @@ def markdown(table: Table) -> str:
     if table.verdicts:
         verdicts = pipes(wording.VERDICT_HEADER, wording.verdict_lines(table))
         parts += ["## The paper's claims on this split", verdicts]
+    if values := changed(table):
+        parts += ["## Values used in place of the cards'", pipes(["key", "card", "used", "by"], values)]
+    parts.append("## Where it comes from")
+    for title, facts in provenance(table):
+        parts.append("\n".join([f"{title}:", "", *(f"- {key}: {text}" for key, text in facts)]))
     return "\n\n".join(parts) + "\n"
 
 
