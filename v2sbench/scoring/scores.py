@@ -9,28 +9,35 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 from v2sbench.runtime import UseError, atomic
 from v2sbench.scoring.metrics import METRICS, Metric
 
 Line = dict[str, Any]
-"""One clip. Keys: clip, status, a value a metric, errors (metric -> reason), and key (see `Method.key`)."""
+"""One clip. Keys: clip, status, a value a metric, errors (metric -> reason), key (see `Method.key`), and sum: a digest
+of all the rest, so that a line that was edited is not taken for one that was computed."""
 ROUNDING = 0.01
 """How far a stored value may lie out of its metric's range."""
+LARGEST = 1e12
+"""Nothing that is counted or measured is as large."""
 
 
 def read_scores(path: Path) -> list[Line]:
     """Every line of a file of scores.
 
-    UseError when it is missing, and for a line that is none, or has a value outside of its metric's range.
+    UseError when it is missing, and for a line that is none, was edited, or has a value outside of its metric's range.
+    A line without a sum is not held against one.
     """
     lines = list(iter_scores(path))
     for line in lines:
+        if "sum" in line and line["sum"] != _sum(line):
+            raise UseError(f"{path}: the line of clip {line['clip']} was edited; score again")
         for name in METRICS.keys() & line.keys():
             if line[name] is not None and (fault := _fault(METRICS[name], line[name])):
                 raise UseError(f"{path}: {name} of clip {line['clip']} {fault}, not {line[name]!r}; score again")
@@ -40,25 +47,38 @@ def read_scores(path: Path) -> list[Line]:
 def _fault(item: Metric, value: object) -> str:
     """Why a stored value cannot be the metric's; empty where it can."""
     if not item.per:
-        fits = isinstance(value, int | float) and item.low - ROUNDING <= value <= item.high + ROUNDING
+        fits = _is_number(value) and item.low - ROUNDING <= value <= item.high + ROUNDING
         return "" if fits else f"must be a number from {item.low:g} to {item.high:g}"
     keys = ("sub", "del", "ins", item.per)
-    counts = [value.get(key) for key in keys] if isinstance(value, dict) else [None]
-    fits = all(isinstance(count, int | float) and count >= 0 for count in counts)
+    counts: list[Any] = [value.get(key) for key in keys] if isinstance(value, dict) else [None]
+    fits = all(_is_number(count) and count >= 0 for count in counts) and counts[-1] > 0
     return "" if fits else f"must be edit counts ({', '.join(sorted(keys))})"
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and abs(value) < LARGEST
+
+
+def _sum(line: Line) -> str:
+    """Digest of a line, its own `sum` left out."""
+    rest = {key: value for key, value in line.items() if key != "sum"}
+    return hashlib.sha256(json.dumps(rest).encode()).hexdigest()[:16]
 
 
 def iter_scores(path: Path) -> Iterator[Line]:
     """The lines of a file of scores of any length, one by one, their values unchecked."""
     try:
-        with open(path, encoding="utf-8") as handle:
+        with open(path, "rb") as handle:
             for number, text in enumerate(handle, start=1):
                 line = _parsed(text)
                 if line is None:
-                    raise UseError(f"{path} line {number}: not a line of scores: {text.rstrip()[:60]!r}; score again")
+                    start = text[:60].decode(errors="replace").rstrip()
+                    raise UseError(f"{path} line {number}: not a line of scores: {start!r}; score again")
                 yield line
     except FileNotFoundError:
         raise UseError(f"no scores {path}; run: v2sbench score") from None
+    except OSError as error:
+        raise UseError(f"cannot read {path}: {error.strerror}") from None
 
 
 def meta_path(scores: Path) -> Path:
@@ -80,12 +100,13 @@ def write_meta(scores: Path, meta: Mapping[str, Any]) -> None:
         draft.write_text(json.dumps(meta, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _parsed(text: str | bytes) -> Line | None:
+def _parsed(text: bytes) -> Line | None:
     try:
         line = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return line if isinstance(line, dict) and isinstance(line.get("clip"), str) and "status" in line else None
+    fits = isinstance(line, dict) and all(isinstance(line.get(key), str) for key in ("clip", "status"))
+    return line if fits and isinstance(line.get("errors", {}), dict) else None
 
 
 class Journal:
@@ -108,7 +129,8 @@ class Journal:
         self._file = _locked(self._path)
 
         def holds(line: Line | None) -> bool:
-            return line is not None and "key" in line and line["key"] == key_of(line["clip"])
+            """Whether it was computed, and would come out the same."""
+            return line is not None and line.get("sum") == _sum(line) and line.get("key", "") == key_of(line["clip"])
 
         start = 0
         for text in self._file:
@@ -151,7 +173,8 @@ class Journal:
         self._file.close()
 
     def add(self, line: Line) -> None:
-        """Keep a line in the .part. One with `"pending": true` waits for its transcript."""
+        """Keep a line in the .part, with its sum. One with `"pending": true` waits for its transcript."""
+        line = {**line, "sum": _sum(line)}
         start = self._file.seek(0, os.SEEK_END)
         self._file.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
         self._file.flush()
