@@ -113,7 +113,7 @@ def test_a_heading_sorts_both_ways_and_brings_the_groups_back(page: Any) -> None
 
 
 def play_slowly(driver: Any) -> None:
-    """Sound takes twenty times as long from now on, so that no clip ends while a busy machine looks away."""
+    """Sound takes sixteen times as long from now on, so that no clip ends while a busy machine looks away."""
     driver.execute_script(
         "const play = HTMLMediaElement.prototype.play;"
         "HTMLMediaElement.prototype.play = function () { this.playbackRate = 0.0625; return play.call(this); };"

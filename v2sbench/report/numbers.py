@@ -37,9 +37,9 @@ def badges(table: Table, embedded: bool) -> list[str]:
     """The size of what was trained, a badge a size. embedded: whether its faces are generated."""
     found: dict[str, None] = {}
     for recipe in table.results.recipes.values():
-        if about := recipe.meta.get("training"):
-            parameters, steps = about.get("parameters", 0), about.get("steps", 0)
-            found[f"{parameters / 1e6:.1f} M parameters, {steps:,} steps"] = None
+        about = recipe.meta.get("training") or {}
+        if {"parameters", "steps"} <= about.keys():
+            found[f"{about['parameters'] / 1e6:.1f} M parameters, {about['steps']:,} steps"] = None
     return [f"{size}{', generated faces' if embedded else ''}" for size in found]
 
 
@@ -132,7 +132,7 @@ def _intervals(table: Table, axis: str, metric: str) -> list[charts.Interval]:
 
 
 def _by_seed(table: Table, left: str, right: str, metric: str) -> dict[str, float]:
-    """Seed -> difference of the two trainings that have it; of each left training from the right mean if none has."""
+    """Seed -> difference of the two trainings that have it; without two such, of each left training from the right mean."""
     sides = []
     for name in (left, right):
         recipe = table.results.recipes[name]
@@ -143,7 +143,7 @@ def _by_seed(table: Table, left: str, right: str, metric: str) -> dict[str, floa
     if len(ours) < 2:
         return {}
     common = ours.keys() & theirs.keys()
-    if common:
+    if len(common) > 1:
         return {f"seed {seed}": ours[seed] - theirs[seed] for seed in ours if seed in common}
     mean = sum(theirs.values()) / len(theirs)
     return {f"seed {seed}": value - mean for seed, value in ours.items()}

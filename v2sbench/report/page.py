@@ -39,7 +39,7 @@ def write_report(
     """Write the page of a scored split, or of its table if that is made already; return the page's path.
 
     out: by default results/reports/SPLIT.html. clips: how many to listen to; 0 leaves the listening page out. folders:
-    system -> folder of its audio, for systems with audio elsewhere than in audio/SPLIT/SYSTEM. UseError when nothing
+    training -> folder of its audio, for those with audio elsewhere than in audio/SPLIT/TRAINING. UseError when nothing
     was scored, and, unless `clips` is 0, when the split, its clips or all audio are not here.
     """
     if clips < 0:

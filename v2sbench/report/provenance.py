@@ -15,6 +15,7 @@ from v2sbench.runtime.systems import Variant
 def sources(table: Table, division: SplitTable | None) -> list[tuple[str, Facts]]:
     """Facts under headings: the split, then those of the table."""
     found = provenance(table)
+    found[-1][1].append(("this page", f"v2sbench report {table.split}"))
     if division is not None:
         parts = ", ".join(f"{part} {count}" for part, count in division.sizes.items())
         split = {
