@@ -132,7 +132,7 @@ def _intervals(table: Table, axis: str, metric: str) -> list[charts.Interval]:
 
 
 def _by_seed(table: Table, left: str, right: str, metric: str) -> dict[str, float]:
-    """Seed -> difference of the two trainings that have it; without two such, of each left training from the right mean."""
+    """Seed -> difference of the trainings that have it; without two such seeds, each left one less the right mean."""
     sides = []
     for name in (left, right):
         recipe = table.results.recipes[name]
