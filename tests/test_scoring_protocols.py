@@ -184,6 +184,18 @@ def test_wrong_names_are_warned_of_and_scored_all_the_same(tmp_path):
     assert "8 predictions are their references" in same
 
 
+@pytest.mark.parametrize(("named", "factor"), [(22_050, 1.088), (48_000, 0.5)])
+def test_headers_with_a_wrong_rate_are_warned_of(tmp_path, named, factor):
+    wavs, refs = folders(tmp_path, 5)
+    for path in wavs.rglob("*.wav"):
+        soundfile.write(path, soundfile.read(path)[0], named)
+    given = {"wavs": wavs, "refs": refs, "clips": clips_of(refs), "metrics": ["stoi"], "asr": None}
+    (said,) = run(given, out=tmp_path / "o.jsonl").warnings
+    assert f"5 of 5 predictions are {factor:.3f} times as long" in said
+    assert "at 24,000 Hz: correlation 0.9" in said
+    assert f"at the {named:,} Hz of its header 0." in said
+
+
 def test_words_grammar_takes_its_words_from_the_texts(quiet):
     pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
     options = {"asr": "words-grammar", "metrics": ["word_accuracy", "wer"]}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.voices import RATE, noisy, voice
 from v2sbench.runtime import rng
-from v2sbench.scoring.wrong_files import FEWEST, MOST, Agreement, profile
+from v2sbench.scoring.wrong_files import FEWEST, MOST, Agreement, profile, stretch
 
 CLIPS = [f"s{speaker}/clip{index}" for speaker in (1, 2) for index in range(6)]
 
@@ -79,6 +79,21 @@ def test_few_wrong_names_may_be_chance(waves):
     swapped = renamed(waves, [(CLIPS[0], CLIPS[1]), (CLIPS[1], CLIPS[0])])
     assert not warned(waves, swapped)
     assert not warned(waves, renamed(waves, itertools.pairwise(CLIPS)), CLIPS[: FEWEST - 1])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [(lambda wave: wave[: len(wave) * 3 // 4], 0), (lambda wave: np.tile(wave, 2), 0), (lambda wave: wave[::2], 1)],
+    ids=["ends early", "goes on", "at half the rate"],
+)
+def test_another_length_is_a_wrong_rate_only_where_the_sound_says_so(waves, change, told):
+    agreement = Agreement()
+    for clip, wave in waves.items():
+        own, other = profile(wave, RATE), change(noisy(wave, 5, 1))
+        agreement.add(clip, np.stack([own, profile(other, RATE)]), False, stretch(own, 2.0, other, RATE))
+    assert [said.startswith("12 of 12 predictions are 0.500 times as long") for said in agreement.warnings()] == (
+        [True] * told
+    )
 
 
 def test_the_order_of_the_clips_changes_nothing(waves):

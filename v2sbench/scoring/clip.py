@@ -19,7 +19,7 @@ from v2sbench.scoring.recognisers import RATE as ASR_RATE
 from v2sbench.scoring.recognisers import recogniser
 from v2sbench.scoring.scores import Line
 from v2sbench.scoring.transcripts import Transcripts
-from v2sbench.scoring.wrong_files import profile
+from v2sbench.scoring.wrong_files import profile, stretch
 
 SIDES = {"wav": "", "ref": "_ref"}
 """Sides of a clip, prediction and reference -> what their keys in a line end in: heard, heard_ref."""
@@ -134,7 +134,8 @@ def score_clip(task: Task) -> Line:
 
     Keys: clip, status, audio and ref (digests), values and errors of the metrics, those of NOTES that apply;
     audible, audible_ref (yes, no, or silent); heard, heard_ref: transcripts, absent where nobody listened, and
-    fresh: those made now, by digest; profile: (2, n) array of reference and prediction, where it was asked for.
+    fresh: those made now, by digest; profile, a (2, n) array of reference and prediction, and stretch, where they were
+    asked for (see `wrong_files`).
     """
     prediction, reference = load(task.wav), load(task.ref)
     line: Line = {"clip": task.clip, "audio": prediction.digest, "ref": reference.digest, "errors": {}}
@@ -156,8 +157,11 @@ def score_clip(task: Task) -> Line:
             line["errors"][name] = error.reason
     if pair is not None:
         line |= pair.notes
-    if pair is not None and task.compare:
-        line["profile"] = np.stack([profile(pair.reference, pair.rate), profile(pair.prediction, pair.rate)])
+    if pair is not None and task.compare and prediction.wave is not None and reference.wave is not None:
+        both = np.stack([profile(pair.reference, pair.rate), profile(pair.prediction, pair.rate)])
+        line["profile"] = both
+        seconds = len(reference.wave) / reference.rate
+        line["stretch"] = stretch(both[0], seconds, prediction.wave, prediction.rate)
     if prediction.scaled > 1:
         line["scaled"] = prediction.scaled
     if reference.scaled > 1:

@@ -56,7 +56,7 @@ def score(plan: Plan) -> Summary:
         with contextlib.closing(results):
             for raw in results:
                 same = plan.doubt and raw["audio"] is not None and raw["audio"] == raw["ref"]
-                agreement.add(raw["clip"], raw.pop("profile", None), same)
+                agreement.add(raw["clip"], raw.pop("profile", None), same, raw.pop("stretch", None))
                 _take(method, raw, journal, heard)
         _listen(method, {"wav": wavs, "ref": refs}, journal, heard, f"transcribe {system}")
         journal.finish(clips)

@@ -1,15 +1,16 @@
-"""Finds wavs under wrong names: clips, speakers or folders that were mixed up.
+"""Finds wavs under wrong names (clips, speakers or folders that were mixed up) and at a wrong rate.
 
     profile of each side: how loud each band is over time --> a prediction belongs to the reference it runs along with
 
 A score alone does not tell a bad system from good files under wrong names. A prediction that runs along with another
-clip's reference, and not with its own, does.
+clip's reference, and not with its own, does. So does one that runs along with its own only at another rate.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,10 @@ AHEAD = 0.08
 reference, and one in twenty with a sentence that is only alike."""
 SHARE = 0.25
 """Share of the clips above which it is no accident."""
+LONGER = 0.02
+"""Relative difference of two lengths up to which no header is doubted."""
+ONE = 0.01
+"""Relative difference up to which two factors are one."""
 
 
 def profile(wave: NDArray[np.float32], rate: int) -> NDArray[np.float16]:
@@ -51,6 +56,31 @@ def profile(wave: NDArray[np.float32], rate: int) -> NDArray[np.float16]:
     return np.asarray(out.ravel() / length if length else out.ravel(), np.float16)
 
 
+class Stretch(NamedTuple):
+    """A prediction played at another rate, so that it lasts as long as its reference."""
+
+    rate: int
+    """Hz in its header."""
+    fitting: int
+    """Hz at which it lasts as long."""
+    correlation: float
+    """With its reference, at that rate."""
+
+    @property
+    def factor(self) -> float:
+        """Its length over the reference's."""
+        return self.fitting / self.rate
+
+
+def stretch(reference: NDArray[np.float16], seconds: float, wave: NDArray[np.float32], rate: int) -> Stretch | None:
+    """(T,) prediction against the profile and length of its reference; None where both are about as long."""
+    fitting = round(len(wave) / seconds)
+    if abs(fitting / rate - 1) < LONGER or fitting <= 2 * EDGES[-2]:  # or too low a rate for the bands
+        return None
+    found = reference.astype(np.float32) @ profile(wave, fitting).astype(np.float32)
+    return Stretch(rate, fitting, float(found))
+
+
 @lru_cache(maxsize=4)
 def _window(frame: int) -> NDArray[np.float64]:
     return np.hanning(frame)
@@ -58,7 +88,7 @@ def _window(frame: int) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=4)
 def _bins(frame: int, rate: int) -> NDArray[np.intp]:
-    return np.asarray(np.round(np.array(EDGES) * frame / rate), np.intp)
+    return np.asarray(np.minimum(np.round(np.array(EDGES) * frame / rate), frame // 2), np.intp)
 
 
 class Agreement:
@@ -67,14 +97,20 @@ class Agreement:
     def __init__(self) -> None:
         self._clips: list[str] = []
         self._profiles: list[NDArray[np.float16]] = []
+        self._stretches: list[tuple[str, float, Stretch]] = []
         self._same = 0
 
-    def add(self, clip: str, profiles: NDArray[np.float16] | None, same: bool) -> None:
+    def add(
+        self, clip: str, profiles: NDArray[np.float16] | None, same: bool, stretched: Stretch | None = None
+    ) -> None:
         """Take a clip in. profiles: (2, 512) of reference and prediction. same: both files hold the same bytes."""
         self._same += same
         if profiles is not None and len(self._clips) < MOST:
             self._clips.append(clip)
             self._profiles.append(profiles)
+            if stretched:
+                reference, prediction = profiles.astype(np.float32)
+                self._stretches.append((clip, float(reference @ prediction), stretched))
 
     def warnings(self) -> list[str]:
         """What looks mixed up, a sentence with its evidence each."""
@@ -83,7 +119,27 @@ class Agreement:
             found.append(f"{self._same} predictions are their references, byte for byte: is --wavs the right folder?")
         if len(self._clips) >= FEWEST and (elsewhere := self._elsewhere()):
             found.append(elsewhere)
+        if rate := self._wrong_rate():
+            found.append(rate)
         return found
+
+    def _wrong_rate(self) -> str:
+        lost = [
+            item
+            for item in sorted(self._stretches)
+            if item[2].correlation > ALIKE and item[2].correlation > item[1] + CLEARER
+        ]
+        middle = float(np.median([item[2].factor for item in lost])) if lost else 1.0
+        lost = [item for item in lost if abs(item[2].factor / middle - 1) < ONE]
+        if len(lost) < max(FEWEST, SHARE * len(self._clips)):
+            return ""
+        clip, own, worst = max(lost, key=lambda item: item[2].correlation - item[1])
+        return (
+            f"{len(lost)} of {len(self._clips)} predictions are {middle:.3f} times as long as their references and run "
+            f"along with them only at another rate (e.g. {clip} at {worst.fitting:,} Hz: correlation "
+            f"{worst.correlation:.2f}, at the {worst.rate:,} Hz of its header {own:.2f}): do the headers of "
+            "predictions or references name a wrong rate?"
+        )
 
     def _elsewhere(self) -> str:
         order = np.argsort(self._clips)
