@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,22 @@ def test_overrides_go_from_the_model_to_the_card() -> None:
     [
         ({"mel-s": {"train": {"stepps": 5}}}, "unknown key a2a-mel-s.train.stepps, did you mean 'steps'"),
         ({"mel-s": {"train": {"steps": "many"}}}, "a2a-mel-s.train.steps must be int, not 'many'"),
-        ({"mel-s": {"train": {"steps": 0}}}, "must be positive"),
         ({"mel-s": {"arch": {"decoder": {"kernel": 4}}}}, "must be odd"),
         ({"mel-s": {"arch": {"decoder": 4}}}, "arch.decoder must be a mapping"),
-        ({"mel-s": {"data": {"crop": 97}}}, "within 1..96"),
+        ({"mel-s": {"data": {"crop": 97}}}, "a2a-mel-s.data.crop must be 1 to 96, not 97"),
+        ({"mel-s": {"train": {"steps": 0}}}, "a2a-mel-s.train.steps must be 1 to"),
+        ({"mel-s": {"train": {"batch": -3}}}, "a2a-mel-s.train.batch must be 1 to"),
+        ({"mel-s": {"train": {"lr": math.nan}}}, "a2a-mel-s.train.lr must be a finite number"),
+        ({"mel-s": {"train": {"lr": 10**310}}}, "a2a-mel-s.train.lr must be float"),
+        ({"mel-s": {"train": {"betas": [0.9]}}}, "a2a-mel-s.train.betas must be a list of 2 entries, not 1"),
+        ({"mel-s": {"arch": {"video": {"width": 0}}}}, "a2a-mel-s.arch.video.width must be 1 to"),
+        ({"mel-s": {"arch": {"mel": {"hop": 0}}}}, "a2a-mel-s.arch.mel.hop must be 1 to"),
+        ({"mel-s": {"arch": {"mel": {"low": 8000}}}}, "arch.mel.low must be below arch.mel.high"),
+        ({"mel-s": {"arch": {"mel": {"window": 4096}}}}, "arch.mel.window must be at most arch.mel.n_fft"),
+        ({"mel-s": {"arch": {"video": {"pool": 89}}}}, "arch.video.pool must be at most data.crop"),
+        ({"mel-s": {"arch": {"decoder": {"kernel": -5}}}}, "a2a-mel-s.arch.decoder.kernel must be 1 to"),
+        ({"mel-s": {"arch": {"audio": {"blocks": [1] * 7}}}}, "a2a-mel-s.arch.audio.blocks must be a list of 1 to 6"),
+        ({"mel-s": {"arch": {"audio": {"blocks": [10**6]}}}}, "a2a-mel-s.arch.audio.blocks[0] must be 1 to 64"),
         ({"mel-s": {"train": {"precision": "fp8"}}}, "unknown precision 'fp8'"),
         ({"mel-s": {"freeze": ["decoder"]}}, "freeze needs init"),
         ({"mel-s": {"freeze": ["decodr"], "init": "a2a-mel-m"}}, "did you mean 'decoder'"),
@@ -83,13 +96,13 @@ def test_bad_values_are_named_by_their_dotted_key(override: dict[str, Any], mess
         ("a2a-wave", {"loss": {"perceptual": 1.0}}, "unknown key a2a-wave.loss.perceptual"),
         ("a2a-wave", {"adversary": None}, "loss.adversarial and loss.features need the section adversary"),
         ("a2a-wave", {"adversary": {"lead": 0.2}}, "adversary needs 0 <= lead <= start < 1"),
-        ("a2a-wave", {"adversary": {"betas": [0.5]}}, "adversary.betas must be two numbers"),
+        ("a2a-wave", {"adversary": {"betas": [0.5]}}, "a2a-wave.adversary.betas must be a list of 2 entries"),
         ("a2a-wave", {"adversary": {"width": 6}}, "adversary.width must be a multiple of 4, not 6"),
         ("a2a-wave", {"adversary": {"limit": 100}}, "adversary.limit must be adversary.width x 4^n, one of [16, 64, "),
         ("a2a-wave", {"identity": "face"}, "identity face needs source video"),
         ("a2a-mel-s", {"loss": {"l1": 0.0}}, "family mel is trained on loss.l1"),
-        ("a2a-mel-s", {"data": {"share": 0.0}}, "data.share must be above 0, at most 1, not 0.0"),
-        ("a2a-mel-s", {"data": {"share": 1.5}}, "data.share must be above 0, at most 1, not 1.5"),
+        ("a2a-mel-s", {"data": {"share": 0.0}}, "a2a-mel-s.data.share must be 1e-09 to 1, not 0.0"),
+        ("a2a-mel-s", {"data": {"share": 1.5}}, "a2a-mel-s.data.share must be 1e-09 to 1, not 1.5"),
         ("a2a-mel-s", {"train": {"schedule": "cosin"}}, "did you mean 'cosine'"),
         ("a2a-mel-s", {"family": "wav"}, "unknown family 'wav', did you mean 'wave'"),
     ],
@@ -142,11 +155,15 @@ def test_yaml_is_1_2_and_its_errors_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("a: 1e-4\nb: no\n")
     assert read_yaml(path) == {"a": 1e-4, "b": "no"}
-    for content in ("a: [1\nb: 2", "- 1"):
-        path.write_text(content)
+    bomb = "a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 10))
+    deep, digits, day, large = "a: " + "[" * 20_000, "a: 1" + "0" * 310, "a: 2001-99-99", "a: " + "x" * 300_000
+    for content in ("a: [1\nb: 2", "- 1", "a: caf\xe9", bomb, "a: &a [*a]", deep, digits, day, large):
+        path.write_bytes(content.encode("latin-1"))
         with pytest.raises(UseError) as caught:
             read_yaml(path)
+        assert "x.yaml" in str(caught.value)
         assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
     with pytest.raises(UseError, match="no file"):
         read_yaml(tmp_path / "none.yaml")
 
@@ -156,6 +173,17 @@ def test_params_refuse_unknown_and_missing_keys(tmp_path: Path) -> None:
     path.write_text("profil: demo\n")
     with pytest.raises(UseError, match=r"unknown key params\.yaml\.profil, did you mean 'profile'"):
         load_params(path)
+    for change, said in (
+        ({"threads": 1_000_000}, "threads must be 1 to 1024"),
+        ({"seed": -1}, "seed must be 0 to"),
+        ({"splits": {"a": "b"}}, r"splits\.a must be"),
+        ({"corpora": {"a": ["b"] * 99}}, r"corpora\.a must be str"),
+        ({"override": {"mel-s": [1]}}, r"override\.mel-s must be"),
+        ({"override": {1: {}}}, "key params"),
+        ({"models": []}, "models must be a list of 1"),
+    ):
+        with pytest.raises(UseError, match=said):
+            build(Params, {**PROFILE, **change}, "params.yaml")
     path.write_text("profile: demo\n")
     with pytest.raises(UseError, match=r"missing key params\.yaml\.seed"):
         load_params(path)

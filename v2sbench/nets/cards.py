@@ -16,10 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from v2sbench.audio import SAMPLES_PER_FRAME
-from v2sbench.runtime import UseError, build, choose, merge, read_yaml
+from v2sbench.audio import RATE, SAMPLES_PER_FRAME
+from v2sbench.runtime import Between, UseError, below, build, choose, merge, read_yaml
 from v2sbench.runtime.systems import IDENTITIES, model_of, training
 
 MODELS = Path("models")
@@ -28,67 +28,83 @@ PARAMS = Path("params.yaml")
 # ---------------------------------------------------------------- what a card holds
 
 
+Steps = Annotated[int, Between(1, 10**9)]  # of a training
+Size = Annotated[int, Between(1, 16_384)]  # channels, units, samples
+Sizes = Annotated[tuple[Size, ...], Between(1, 17)]
+Few = Annotated[int, Between(1, 64)]  # layers, blocks, heads
+Hertz = Annotated[float, Between(0, RATE / 2)]
+Share = Annotated[float, Between(0, 1)]
+Rate = Annotated[float, Between(1e-12, 100)]  # of learning
+Weight = Annotated[float, Between(0, 1e9)]
+Stages = Annotated[tuple[Few, ...], Between(1, 6)]  # blocks per stage; six halve an audio frame's 160 steps to 5
+Betas = Annotated[tuple[Annotated[float, Between(0, 0.999999)], ...], Between(2, 2)]
+Seed = Annotated[int, Between(0, 2**32 - 1)]
+"""Ranges: wide enough for any model that a machine of today could train, and no wider."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MelArch:
     """The mel spectrogram that the decoder predicts; it must equal the vocoder's exactly."""
 
-    n_fft: int  # FFT size in samples
-    window: int  # Hann window in samples
-    hop: int  # samples; 960 are one video frame, so hop 300 gives 3.2 mel frames per video frame
-    bands: int
-    low: float  # lower edge in Hz
-    high: float  # upper edge in Hz
-    floor: float  # smallest magnitude before log10
+    n_fft: Size  # FFT size in samples
+    window: Size  # Hann window in samples
+    hop: Size  # samples; 960 are one video frame, so hop 300 gives 3.2 mel frames per video frame
+    bands: Annotated[int, Between(1, 1024)]
+    low: Hertz  # lower edge in Hz
+    high: Hertz  # upper edge in Hz
+    floor: Annotated[float, Between(1e-30, 1)]  # smallest magnitude before log10
 
 
 @dataclass(frozen=True, kw_only=True)
 class VideoEncoderArch:
     """3D convolution and 2D ResNet-18 over mouth crops."""
 
-    pool: int  # average pooling of the picture before the stem; 1 is none
-    width: int  # channels of the stem and of the first stage; each further stage doubles them
-    blocks: tuple[int, ...]  # basic blocks per stage; (2, 2, 2, 2) is ResNet-18
-    dim: int  # size of the code per video frame
+    pool: Annotated[int, Between(1, 96)]  # average pooling of the picture before the stem; 1 is none
+    width: Size  # channels of the stem and of the first stage; each further stage doubles them
+    blocks: Stages  # basic blocks per stage; (2, 2, 2, 2) is ResNet-18
+    dim: Size  # size of the code per video frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioEncoderArch:
     """1D ResNet-18 over the waveform, one code per video frame."""
 
-    width: int  # channels of the stem and of the first stage; each further stage doubles them
-    blocks: tuple[int, ...]  # basic blocks per stage
-    dim: int  # size of the code per video frame
+    width: Size  # channels of the stem and of the first stage; each further stage doubles them
+    blocks: Stages  # basic blocks per stage
+    dim: Size  # size of the code per video frame
 
 
 @dataclass(frozen=True, kw_only=True)
 class TemporalArch:
     """Bidirectional GRU over the codes of a clip."""
 
-    layers: int
-    dim: int  # units per direction
-    dropout: float  # on the codes that enter
+    layers: Few
+    dim: Size  # units per direction
+    dropout: Share  # on the codes that enter
 
 
 @dataclass(frozen=True, kw_only=True)
 class DecoderArch:
     """Conformer decoder at the mel rate."""
 
-    blocks: int
-    dim: int  # model width
-    heads: int
-    kernel: int  # of the depthwise convolution, in mel frames; odd
-    feed_forward: int  # inner size of the two feed-forward halves
-    dropout: float  # in every residual branch
+    blocks: Few
+    dim: Size  # model width
+    heads: Few
+    kernel: Annotated[int, Between(1, 1023)]  # of the depthwise convolution, in mel frames; odd
+    feed_forward: Annotated[int, Between(1, 65_536)]  # inner size of the two feed-forward halves
+    dropout: Share  # in every residual branch
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveArch:
     """Waveform decoder: transposed convolutions, each followed by dilated residual units."""
 
-    channels: tuple[int, ...]  # before the first stage and after each one
-    strides: tuple[int, ...]  # upsampling per stage; their product is 960 samples, or the mel hop in a vocoder
-    kernel: int  # of the residual units; odd
-    dilations: tuple[int, ...]  # one residual unit of a stage each
+    channels: Sizes  # before the first stage and after each one
+    strides: Annotated[
+        tuple[Size, ...], Between(1, 16)
+    ]  # upsampling per stage; their product is 960 samples, or the mel hop in a vocoder
+    kernel: Annotated[int, Between(1, 1023)]  # of the residual units; odd
+    dilations: Sizes  # one residual unit of a stage each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +115,7 @@ class Arch:
     video: VideoEncoderArch
     audio: AudioEncoderArch
     temporal: TemporalArch
-    identity_dim: int  # size of the identity code that the decoder gets at every frame
+    identity_dim: Size  # size of the identity code that the decoder gets at every frame
     decoder: DecoderArch | None = None  # the part of a mel model that is pre-trained
     wave: WaveArch | None = None  # the part of a wave model that is pre-trained; also a vocoder's generator
 
@@ -108,12 +124,14 @@ class Arch:
 class Data:
     """What a training step sees of a clip."""
 
-    frames: int  # video frames of a random training crop; shorter clips are padded and masked
-    crop: int  # side of the square picture in pixels: random in training, centred in test
-    flip: float  # probability that the whole clip is flipped horizontally
-    erase: float  # probability that one rectangle is erased, the same in all frames
-    time_mask: float  # longest share of a second whose frames become the mean picture, one mask per second; 0 is off
-    share: float = 1.0  # of the training clips, chosen by a hash of their names: a larger share includes a smaller one
+    frames: Annotated[int, Between(1, 15_000)]  # video frames of a training crop; shorter clips are padded and masked
+    crop: Annotated[int, Between(1, 96)]  # side of the square picture in pixels: random in training, centred in test
+    flip: Share  # probability that the whole clip is flipped horizontally
+    erase: Share  # probability that one rectangle is erased, the same in all frames
+    time_mask: Share  # longest share of a second whose frames become the mean picture, one mask per second; 0 is off
+    share: Annotated[float, Between(1e-9, 1)] = (
+        1.0  # of the training clips, by a hash: a larger share has the smaller in it
+    )
     speakers: tuple[str, ...] = ()  # patterns (`p2*`) of the speakers to train on; none is all of them
 
 
@@ -121,44 +139,44 @@ class Data:
 class Train:
     """The recipe."""
 
-    steps: int
-    batch: int  # clips per step
-    lr: float  # peak learning rate
-    betas: tuple[float, ...]  # of AdamW, which is Adam without weight decay
-    weight_decay: float
+    steps: Steps
+    batch: Annotated[int, Between(1, 65_536)]  # clips per step
+    lr: Rate  # peak learning rate
+    betas: Betas  # of AdamW, which is Adam without weight decay
+    weight_decay: Weight
     schedule: str  # after the warm-up: `cosine` (to zero at the last step) or `constant`
-    warmup: float  # share of the steps with linear warm-up
-    clip_norm: float  # gradient norm limit
+    warmup: Share  # share of the steps with linear warm-up
+    clip_norm: Annotated[float, Between(1e-9, 1e12)]  # gradient norm limit
     precision: str  # `fp32` or `bf16` (autocast)
     channels_last: bool  # memory layout of pictures in the video encoder
     compile: bool  # `torch.compile` the encoder and the decoder
-    log_every: int  # steps between lines of the training log
-    validate_every: int  # steps between validations; there is always one at the end
+    log_every: Steps  # steps between lines of the training log
+    validate_every: Steps  # steps between validations; there is always one at the end
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
     """Weight of each loss term; 0 leaves a term out."""
 
-    l1: float = 0.0  # mean absolute difference of log-mels (mel models)
-    power: float = 0.0  # mean absolute difference of log power spectra of 25 ms windows
-    mfcc: float = 0.0  # mean absolute difference of 25 mel-frequency cepstral coefficients
-    stft: float = 0.0  # multi-resolution STFT, in place of the paper's PASE loss, which has no public weights
-    adversarial: float = 0.0  # least-squares GAN loss of the generator
-    features: float = 0.0  # mean absolute difference of the discriminator's feature maps
+    l1: Weight = 0.0  # mean absolute difference of log-mels (mel models)
+    power: Weight = 0.0  # mean absolute difference of log power spectra of 25 ms windows
+    mfcc: Weight = 0.0  # mean absolute difference of 25 mel-frequency cepstral coefficients
+    stft: Weight = 0.0  # multi-resolution STFT, in place of the paper's PASE loss, which has no public weights
+    adversarial: Weight = 0.0  # least-squares GAN loss of the generator
+    features: Weight = 0.0  # mean absolute difference of the discriminator's feature maps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Adversary:
     """MelGAN's multi-scale discriminator and how it is trained."""
 
-    scales: int  # networks of one architecture, each at half the rate of the one before
-    width: int  # channels of the first layer
-    limit: int  # most channels of any layer
-    start: float  # share of the steps before the generator feels it
-    lead: float  # share of the steps for which it learns before that
-    lr: float  # peak learning rate
-    betas: tuple[float, ...]  # of Adam
+    scales: Annotated[int, Between(1, 8)]  # networks of one architecture, each at half the rate of the one before
+    width: Annotated[int, Between(4, 1024)]  # channels of the first layer
+    limit: Annotated[int, Between(4, 16_384)]  # most channels of any layer
+    start: Share  # share of the steps before the generator feels it
+    lead: Share  # share of the steps for which it learns before that
+    lr: Rate  # peak learning rate
+    betas: Betas  # of Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,25 +210,25 @@ class Params:
     """The profile in `params.yaml`."""
 
     profile: str  # its name: demo, smoke, paper
-    seed: int  # of every draw beside the trainings: the identities at test, the noise floor
-    threads: int  # of a training process; sums depend on it, so it is part of the recipe
+    seed: Seed  # of every draw beside the trainings: the identities at test, the noise floor
+    threads: Annotated[int, Between(1, 1024)]  # of a training process; sums depend on it, so it is part of the recipe
     corpora: Mapping[str, str]  # to prepare: name -> the file whose content stands for the raw corpus
-    splits: Mapping[str, Any]  # name -> {corpus: name}
+    splits: Mapping[str, Mapping[str, str]]  # name -> {corpus: name}
     pretrain_split: str  # where the A2A models are trained
-    models: tuple[str, ...]  # family and size, such as `mel-s`
+    models: Annotated[tuple[str, ...], Between(1, 100)]  # family and size, such as `mel-s`
     identities: tuple[str, ...]
     v2a_splits: tuple[str, ...]  # where the V2A models are trained and scored
     references: tuple[str, ...]  # ceiling and floor systems to score
     asr: str  # recogniser for the WER
     protocol: str  # scoring protocol
-    seeds: tuple[int, ...] = ()  # of the trainings, one a seed; none is one training with `seed`
+    seeds: tuple[Seed, ...] = ()  # of the trainings, one a seed; none is one training with `seed`
     mixes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # corpus -> the corpora that it is made of
     scan: tuple[str, ...] = ()  # corpora on disk whose files are counted anew on every `dvc repro`
     roi: str = "auto"  # what finds the mouths in the pictures: `haar`, `mesh` or `auto`
     demo: Mapping[str, Any] = field(default_factory=dict)  # size of the embedded corpora
     face_splits: tuple[str, ...] = ()  # splits that get face embeddings
     vocoders: tuple[str, ...] = ()  # cards to train on pretrain_split; each adds a row of copy synthesis
-    override: Mapping[str, Any] = field(default_factory=dict)  # merged over the cards, by model or by card name
+    override: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)  # over the cards, by model or card
 
     @property
     def trainings(self) -> tuple[int, ...]:
@@ -236,6 +254,8 @@ def card_chain(name: str, folder: Path = MODELS) -> list[str]:
             raise UseError(f"card {name!r} has a circle of bases: {' -> '.join([*chain, following])}")
         chain.append(following)
         following = read_yaml(folder / f"{following}.yaml").get("base")
+        if not isinstance(following, str | None):
+            raise UseError(f"{folder / chain[-1]}.yaml: base must be the name of a card, not {following!r:.60}")
     return chain
 
 
@@ -277,9 +297,14 @@ def _flat(content: Mapping[str, Any], stem: str = "") -> dict[str, Any]:
 
 
 def card_from_json(text: str) -> Card:
-    """The card inside a weights file."""
-    content = json.loads(text)
-    return build(Card, content, content.get("name", "card"))
+    """The card inside a weights file, checked as one in models/ is; UseError for what is none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UseError(f"a card that is no JSON: {error}") from None
+    card = build(Card, content, "card")
+    _check(card)
+    return card
 
 
 def load_params(path: Path | str = PARAMS) -> Params:
@@ -294,8 +319,8 @@ def _params(path: Path, stamp: int) -> Params:
 
 
 def weights_path(variant: str, split: str, seed: int) -> Path:
-    """Where the weights of a variant lie that was trained on a split with a seed."""
-    return MODELS / "weights" / split / f"{training(variant, seed)}.safetensors"
+    """Where the weights of a variant lie that was trained on a split with a seed; UseError for `../` in a name."""
+    return below(MODELS / "weights", split, f"{training(variant, seed)}.safetensors")
 
 
 # ---------------------------------------------------------------- rules
@@ -310,14 +335,12 @@ def _check(card: Card) -> None:
     choose("schedule", card.train.schedule, dict.fromkeys(("cosine", "constant")))
     for module in card.freeze:
         choose("module to freeze", module, {"decoder": 0})
-    train, data = card.train, card.data
+    mel, pool = card.arch.mel, card.arch.video.pool
+    _need(card, mel.low < mel.high, f"arch.mel.low must be below arch.mel.high, not {mel.low}")
+    _need(card, mel.window <= mel.n_fft, f"arch.mel.window must be at most arch.mel.n_fft, not {mel.window}")
+    _need(card, pool <= card.data.crop, f"arch.video.pool must be at most data.crop, not {pool}")
     _need(card, not card.freeze or card.init is not None, "freeze needs init: a frozen random decoder cannot learn")
     _need(card, card.identity == "speaker" or card.source == "video", "identity face needs source video")
-    _need(card, len(train.betas) == 2, "train.betas must be two numbers")
-    _need(card, train.steps > 0 and train.batch > 0, "train.steps and train.batch must be positive")
-    _need(card, 0 < data.crop <= 96, f"data.crop must be within 1..96 pixels, not {data.crop}")
-    _need(card, data.frames > 0, "data.frames must be positive")
-    _need(card, 0 < data.share <= 1, f"data.share must be above 0, at most 1, not {data.share}")
     if card.family == "mel":
         _check_mel(card, card.arch.decoder)
     else:
@@ -361,7 +384,6 @@ def _check_wave(card: Card, wave: WaveArch | None) -> None:
         _need(card, right, "loss.adversarial and loss.features need the section adversary")
         return
     _need(card, 0 <= adversary.lead <= adversary.start < 1, "adversary needs 0 <= lead <= start < 1")
-    _need(card, len(adversary.betas) == 2, "adversary.betas must be two numbers")
     _need(card, adversary.width % 4 == 0, f"adversary.width must be a multiple of 4, not {adversary.width}")
     limits = [adversary.width * 4**power for power in range(5)]
     _need(card, adversary.limit in limits, f"adversary.limit must be adversary.width x 4^n, one of {limits}")

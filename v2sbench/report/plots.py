@@ -44,8 +44,8 @@ def _picture(table: Table, out: Path, audio: Path) -> None:
     if not metric:
         return
     systems, root = first_trainings(table), audio / table.split
-    there = {name: root / systems[name].system for name in _shown(table, metric)}
-    there = {name: folder for name, folder in there.items() if folder.is_dir()}
+    names = [systems[name].system for name in _shown(table, metric)]
+    there = {name: root / name for name in names if (root / name).is_dir()}
     chosen = [item.clip for item in pick(systems, metric, table.results.clips, CLIPS)]
     clips = [clip for clip in chosen if set(audio_of(there, clip)) == set(there)]
     if there and clips:

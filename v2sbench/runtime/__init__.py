@@ -7,16 +7,18 @@ Begin with `errors`. PyTorch is imported inside the functions that need it, so t
 """
 
 from v2sbench.runtime.errors import CheckError, UseError, choose, suggest
-from v2sbench.runtime.files import atomic, sha256_file, write_csv
+from v2sbench.runtime.files import atomic, below, sha256_file, write_csv
 from v2sbench.runtime.machine import device, environment, processor, revision, setup_determinism
 from v2sbench.runtime.seeds import fold, rng, short_digest, unit
 from v2sbench.runtime.workers import parallel, progress, worker_count
-from v2sbench.runtime.yaml import build, merge, read_yaml
+from v2sbench.runtime.yaml import Between, build, merge, read_yaml
 
 __all__ = [
+    "Between",
     "CheckError",
     "UseError",
     "atomic",
+    "below",
     "build",
     "choose",
     "device",

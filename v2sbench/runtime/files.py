@@ -13,11 +13,21 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from v2sbench.runtime.errors import UseError
+
 
 def sha256_file(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex."""
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def below(folder: Path, *names: str) -> Path:
+    """The place below `folder` that names of splits and systems make; UseError for a name that would lead out of it."""
+    for name in names:
+        if name in ("", ".", "..") or set("/\\\0") & set(name):
+            raise UseError(f"{name!r} cannot be a name here: it would lead out of {folder}/; give one without slashes")
+    return folder.joinpath(*names)
 
 
 @contextlib.contextmanager

@@ -92,13 +92,12 @@ def read_sweep(name: str, root: Path = Path()) -> Sweep:
     choose("sweep", name, dict.fromkeys(list_sweeps(root / SWEEPS)))
     where = f"{SWEEPS}/{name}.yaml"
     sweep = build(Sweep, read_yaml(root / SWEEPS / f"{name}.yaml"), where)
-    points = {str(label): build(Point, content, f"{where}.points.{label}") for label, content in sweep.points.items()}
     choose("profile", sweep.profile, dict.fromkeys(path.stem for path in (root / PROFILES).glob("*.yaml")))
     base = read_yaml(root / PROFILES / f"{sweep.profile}.yaml")
-    profiles = {label: merge(base, point.params) for label, point in points.items()}
-    sweep = replace(sweep, name=name, points=points, profiles=profiles)
+    profiles = {label: merge(base, point.params) for label, point in sweep.points.items()}
+    sweep = replace(sweep, name=name, profiles=profiles)
     _check(sweep, where)
-    for label in points:
+    for label in sweep.points:
         try:
             _check_profile(sweep, label, root / MODELS)
         except UseError as error:
