@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,7 @@ from v2sbench.nets.mel_decoder import rotary, rotate
 from v2sbench.nets.model import SpeechModel, build_model, load_weights, save_weights, transfer_decoder
 from v2sbench.nets.norm import ModalityNorm
 from v2sbench.nets.trained_on import TrainedOn
-from v2sbench.runtime import UseError
+from v2sbench.runtime import UseError, merge
 
 SCRATCH, TUNED, FROZEN = (f"v2a-mel-s-speaker-{init}" for init in ("scratch", "tuned", "frozen"))
 SPEECH = [
@@ -224,6 +226,20 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path) -> None:
         tensors[name][0, 0, 0] = value
         save_file(tensors, other, metadata=about)
         with pytest.raises(UseError, match=f"tensor {name} holds values that are not finite"):
+            load_weights(other)
+    tensors[name][0, 0, 0] = 0.0
+    said = json.loads(about["v2sbench"])
+    for change in (
+        {"card": {"arch": {"wave": {"channels": [16_384, 16_384, 16_384, 4, 4]}}}},  # gigabytes, if it were believed
+        {"card": {"arch": {"temporal": {"dim": 2**27}}}},
+        {"card": {"arch": {"audio": {"blocks": [10**6]}}}},
+        {"card": {"train": {"lr": -1}}},
+        {"card": [1]},
+        {"heard": [{"corpus": 1}]},
+        {"training": {"seed": "x"}},
+    ):
+        save_file(tensors, other, metadata={"v2sbench": json.dumps(merge(said, change))})
+        with pytest.raises(UseError, match=re.escape(str(other))):
             load_weights(other)
     other.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(UseError, match="not a safetensors file"):

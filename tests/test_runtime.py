@@ -21,6 +21,7 @@ from v2sbench.runtime import (
     CheckError,
     UseError,
     atomic,
+    below,
     choose,
     device,
     environment,
@@ -139,6 +140,13 @@ def test_what_a_killed_run_left_is_cleared_by_the_next(tmp_path: Path, when: str
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "other", "third"]
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", ".", "", "a\\b", "a\0b", "/etc"])
+def test_no_name_leads_out_of_its_folder(name: str) -> None:
+    assert below(Path("audio"), "demo-seen", "a.b") == Path("audio/demo-seen/a.b")
+    with pytest.raises(UseError, match="cannot be a name"):
+        below(Path("audio"), "demo-seen", name)
+
+
 def test_tables_of_text(tmp_path: Path) -> None:
     rows = [("clip", "text"), ("a", 'he said "bin", softly'), ("b", "é")]
     for name, first in (("a.csv", "clip,text"), ("a.tsv", "clip\ttext")):
@@ -183,8 +191,8 @@ def test_few_items_start_no_worker() -> None:
 
 
 def test_a_killed_worker_is_one_line_and_the_next_call_works() -> None:
-    with pytest.raises(CheckError, match="a worker was killed"):
-        list(parallel(_die, range(20), jobs=2))
+    with pytest.raises(CheckError, match=r"a worker was killed.* s1/7\b"):
+        list(parallel(_die, range(20), jobs=2, name="s1/{}".format))
     assert list(parallel(_square, range(20), jobs=2))[-1] == 19**2
 
 

@@ -164,5 +164,7 @@ def _row(line: str) -> Row:
     part, name, speaker, shard, offset, sha256, frames, text = line.split("\t")
     if part not in SUBSETS:
         raise ValueError(f"unknown part {part!r}")
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ValueError(f"{name!r} names no clip")
     return Row(subset=part, id=name, speaker=speaker, shard=shard, offset=int(offset), sha256=sha256,
                frames=int(frames), text=text or None)  # fmt: skip

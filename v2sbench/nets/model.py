@@ -189,26 +189,40 @@ def load_weights(path: Path, card: Card | None = None) -> SpeechModel:
     """The model of a weights file, in evaluation mode; the card comes from the file.
 
     card: what the caller expects; UseError when the file's architecture or name is another, when the file is missing,
-    no safetensors file, holds no card, or holds values that are not finite.
+    no safetensors file, holds no card or one that breaks a rule, or holds values that are not finite.
     """
     about, state = _read(path)
-    found = card_from_json(json.dumps(about["card"]))
+    try:
+        found = card_from_json(json.dumps(about["card"]))
+        past = tuple(_part(about, place, state) for place in range(len(about["heard"])))
+        recipe = {str(key): int(value) for key, value in about.get("training", {}).items()}
+    except UseError as error:
+        raise UseError(f"{path}: {error}; the file is damaged, or not from `v2sbench train`") from None
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UseError(f"{path} says nothing usable about its training ({error!r:.80}); the file is damaged") from None
     if card is not None and (found.name != card.name or found.arch != card.arch):
         what = f"card {found.name!r}" if found.name != card.name else "another arch section"
         raise UseError(f"{path} was trained with {what}, not with {card.name!r} as params.yaml has it; train it anew")
-    model = build_model(found)
-    model.trained_on = tuple(
-        TrainedOn(**item, clips=state.pop(f"{HASHES}{place}").numpy()) for place, item in enumerate(about["heard"])
-    )
-    model.recipe = about.get("training", {})
-    wanted = model.state_dict()
+    with torch.device("meta"):  # a card from elsewhere takes no memory before its shapes are known to be the file's
+        wanted = build_model(found).state_dict()
     for name in [*wanted, *state]:
-        if name not in wanted or name not in state or wanted[name].shape != state[name].shape:
+        ours, theirs = wanted.get(name), state.get(name)
+        if ours is None or theirs is None or (ours.shape, ours.dtype) != (theirs.shape, theirs.dtype):
             raise UseError(f"{path}: tensor {name} is not the one that its card describes; the file is damaged")
-        if not bool(state[name].isfinite().all()):
+        if not bool(theirs.isfinite().all()):
             raise UseError(f"{path}: tensor {name} holds values that are not finite numbers; the file is damaged")
+    model = build_model(found)
+    model.trained_on, model.recipe = past, recipe
     model.load_state_dict(state)
     return model.eval()
+
+
+def _part(about: Mapping[str, Any], place: int, state: dict[str, Tensor]) -> TrainedOn:
+    """One training part of a weights file; its hashes of clips leave `state`."""
+    clips, item = state.pop(f"{HASHES}{place}"), about["heard"][place]
+    if clips.dtype != torch.int64 or clips.ndim != 1 or not all(isinstance(v, str | None) for v in item.values()):
+        raise ValueError("hashes of clips that are none")
+    return TrainedOn(**item, clips=clips.numpy())
 
 
 def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
@@ -223,4 +237,10 @@ def _read(path: Path) -> tuple[Mapping[str, Any], dict[str, Tensor]]:
         raise UseError(f"{path} is not a safetensors file ({error})") from None
     if text is None:
         raise UseError(f"{path} holds no v2sbench card; only weights written by `v2sbench train` can be loaded")
-    return json.loads(text), state
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict):
+        raise UseError(f"{path}: what it says of its card is no JSON; the file is damaged")
+    return about, state

@@ -9,10 +9,12 @@ import itertools
 import os
 import signal
 import sys
+import tempfile
 import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sized
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from v2sbench.runtime.errors import CheckError, UseError
@@ -84,6 +86,7 @@ def parallel(
     total: int | None = None,
     done: int = 0,
     ordered: bool = True,
+    name: Callable[[T], str] = str,
 ) -> Generator[R]:
     """Yield `function(item)` for each item from worker processes, in the order of the items where `ordered`.
 
@@ -91,17 +94,18 @@ def parallel(
     joblib carries it: loky workers on one machine (each with its share of the threads, one where jobs = processors),
     or those of a dask cluster. A worker may be an earlier call's, in another folder: give it absolute paths. With one
     job, or few items, it runs in this process. What `function` raises is raised here; CheckError when a worker of this
-    machine was killed.
+    machine was killed; it names the items under way.
 
     cluster: address of a dask scheduler, ``tcp://host:8786``, by default `V2S_CLUSTER`; its workers see the same files
     at the same paths. `jobs` then has no say.
     total, done: for the progress bar, items in all and those that came before `items`.
+    name: what an item is called when a worker was killed at it, such as its clip's id.
     """
     if desc:
         if total is None and isinstance(items, Sized):
             total = len(items)
         with progress(total=total, initial=done, desc=desc) as bar:
-            for result in parallel(function, items, jobs=jobs, cluster=cluster, ordered=ordered):
+            for result in parallel(function, items, jobs=jobs, cluster=cluster, ordered=ordered, name=name):
                 bar.update()
                 yield result
         return
@@ -114,19 +118,31 @@ def parallel(
     if len(first) <= FEW:
         yield from map(function, itertools.chain(first, todo))
         return
-    leashed = functools.partial(_leashed, function, os.getpid())
-    try:
-        yield from _windows(leashed, itertools.chain(first, todo), count, "loky", ordered)
-    except BrokenProcessPool:
-        raise CheckError(
-            "a worker was killed, perhaps for want of memory; what was done is kept: run again, with fewer --jobs"
-        ) from None
+    with tempfile.TemporaryDirectory(prefix="v2sbench-", ignore_cleanup_errors=True) as place:
+        leashed = functools.partial(_leashed, function, os.getpid(), place)
+        named = ((name(item), item) for item in itertools.chain(first, todo))
+        try:
+            yield from _windows(leashed, named, count, "loky", ordered)
+        except BrokenProcessPool:
+            notes = (path.read_text(encoding="utf-8", errors="replace")[:80] for path in Path(place).iterdir())
+            at = " or ".join(sorted(filter(None, notes))) or "its start"
+            raise CheckError(
+                f"a worker was killed at {at}, perhaps for want of memory; "
+                "what was done is kept: run again, with fewer --jobs"
+            ) from None
 
 
-def _leashed(function: Callable[[T], R], owner: int, item: T) -> R:
-    """`function(item)` in a worker of loky's that from its first call on dies with its owner."""
+def _leashed(function: Callable[[T], R], owner: int, place: str, named: tuple[str, T]) -> R:
+    """`function(item)` in a worker of loky's that from its first call on dies with its owner.
+
+    place: folder where each worker notes what it is at.
+    """
     _die_with(owner)
-    return function(item)
+    note = Path(place, str(os.getpid()))
+    note.write_text(named[0], encoding="utf-8", errors="replace")
+    result = function(named[1])
+    note.write_text("")
+    return result
 
 
 @functools.cache

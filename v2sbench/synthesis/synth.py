@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,18 @@ from v2sbench.nets.batch import check_source, whole
 from v2sbench.nets.mel import LogMel
 from v2sbench.nets.model import SpeechModel, load_weights
 from v2sbench.nets.trained_on import joined, refuse_leak
-from v2sbench.runtime import UseError, atomic, choose, device, fold, parallel, rng, setup_determinism, sha256_file
+from v2sbench.runtime import (
+    UseError,
+    atomic,
+    below,
+    choose,
+    device,
+    fold,
+    parallel,
+    rng,
+    setup_determinism,
+    sha256_file,
+)
 from v2sbench.runtime.systems import (
     GRIFFIN_LIM,
     GROUND_TRUTH,
@@ -49,8 +61,8 @@ Wave = NDArray[np.float32]
 
 
 def audio_folder(split: str, system: str) -> Path:
-    """Where a system's audio for a split lies."""
-    return Path("audio") / split / system
+    """Where a system's audio for a split lies; UseError for `../` in a name."""
+    return below(Path("audio"), split, system)
 
 
 def synthesise(
@@ -71,7 +83,7 @@ def synthesise(
     beside it, in system.json. UseError for unknown systems and vocoders, for missing splits, clips and weights, and for
     weights that were trained on clips that this split tests on; then nothing is written.
     """
-    table = read_split(Path("splits") / split)
+    table = read_split(below(Path("splits"), split))
     clips = Clips(table.clips)
     chosen = table.span(subset)
     if not chosen:
@@ -91,7 +103,7 @@ def synthesise(
         refuse_leak(renders.trained_on if renders else (), table)
         with atomic(out) as draft:
             reference = _Reference(system, table, clips, params.seed, renders, draft)
-            list(parallel(reference, chosen, desc=desc))
+            list(parallel(reference, chosen, desc=desc, name=lambda index: table.rows[index].id))
             _note(draft, renders, facts)
     else:
         card = load_card(recipe, params)
@@ -105,7 +117,7 @@ def synthesise(
         with atomic(out) as draft:
             # The workers take the predictions as they are made: memory does not grow with the split.
             outputs = _predict(model, table, clips, identities, chosen)
-            list(parallel(_Rendering(renders, draft), outputs, desc=desc, total=len(chosen)))
+            list(parallel(_Rendering(renders, draft), outputs, desc=desc, total=len(chosen), name=itemgetter(0)))
             _note(draft, renders, facts)
     return out
 
