@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from unittest.mock import Mock
 
 import numpy as np
 import pesq
@@ -82,15 +83,6 @@ def test_identity_reaches_the_top_of_pesq(speech):
     assert found == pytest.approx((4.644, 4.549, 4.549), abs=1e-3)
 
 
-@pytest.mark.parametrize("other", [24_000, 44_100, 48_000])
-def test_the_rate_of_a_file_hardly_matters(speech, other):
-    from v2sbench.audio import resample
-
-    clean, babble = (resample(wave, RATE, other) for wave in speech)
-    found = score(clean, babble, "pesq_wb", "stoi", "estoi", rate=other)
-    assert found == pytest.approx((1.083, 0.674, 0.390), abs=3e-3)
-
-
 # ---------------------------------------------------------------- PESQ
 
 
@@ -125,20 +117,6 @@ def test_traps_of_pesq_are_reasons(reference, prediction, reason):
         mos(reference, prediction, RATE, "wb")
     assert caught.value.reason == reason
     assert reason in REASONS
-
-
-def test_pesq_takes_no_unequal_lengths():
-    with pytest.raises(ValueError, match="equally long"):
-        mos(voice(1.0), voice(1.1), RATE, "wb")
-
-
-def test_pesq_that_fails_otherwise_is_a_reason(monkeypatch):
-    def broken(*_):
-        raise pesq.OutOfMemoryError(b"no memory")
-
-    monkeypatch.setattr(mos_module.pesq, "pesq", broken)
-    with pytest.raises(UnusableError, match="pesq-failed"):
-        mos(voice(1.0), voice(1.0), RATE, "wb")
 
 
 @pytest.mark.parametrize(("mode", "lqo", "raw"), [("nb", 4.5486, 4.5), ("nb", 1.607, 1.969), ("wb", 4.6439, 4.5)])
@@ -191,12 +169,6 @@ def test_a_prediction_that_starts_after_the_reference_ends_is_silent():
         Pair.of((voice(1.0), RATE), (late, RATE))
 
 
-def test_clipped_and_loud_waves_are_scored():
-    loud = 40 * voice(1.0)
-    assert score(voice(1.0), loud, "stoi")[0] == pytest.approx(1)
-    assert score(voice(1.0), np.clip(loud, -1, 1), "stoi")[0] < 1
-
-
 def test_too_few_frames_fail_stoi_and_nothing_else():
     reference = np.concatenate([voice(0.3), np.zeros(RATE, np.float32)])
     pair = Pair.of((reference, RATE), (noisy(reference, 20), RATE))
@@ -225,59 +197,45 @@ def test_shared_work_is_done_once(monkeypatch):
     assert METRICS["pesq_raw8"].compute(pair) == raw_mos(METRICS["pesq_nb8"].compute(pair))
 
 
-def test_a_pesq_that_fails_once_fails_again(monkeypatch):
-    calls = []
-    monkeypatch.setattr(mos_module.pesq, "pesq", lambda *_: calls.append(1) or float("nan"))
+@pytest.mark.parametrize("failure", [{"return_value": float("nan")}, {"side_effect": pesq.OutOfMemoryError(b"none")}])
+def test_a_pesq_that_fails_once_fails_again(monkeypatch, failure):
+    broken = Mock(**failure)
+    monkeypatch.setattr(mos_module.pesq, "pesq", broken)
     pair = Pair.of((voice(1.0), RATE), (noisy(voice(1.0), 10), RATE))
     for name in ("pesq_nb", "pesq_raw"):
         with pytest.raises(UnusableError, match="pesq-failed"):
             METRICS[name].compute(pair)
-    assert len(calls) == 1
+    assert broken.call_count == 1
 
 
 # ---------------------------------------------------------------- words
 
 
 @pytest.mark.parametrize(
-    ("reference", "hypothesis", "counts"),
+    ("name", "reference", "hypothesis", "counts"),
     [
-        ("bin blue at f two now", "bin blue at f two now", (0, 0, 0, 6)),
-        ("bin blue at f two now", "bin blue at s two now", (1, 0, 0, 6)),
-        ("bin blue at f two now", "bin blue at two now", (0, 1, 0, 6)),
-        ("bin blue at f two now", "oh bin blue at f two now", (0, 0, 1, 6)),
-        ("bin blue at f two now", "", (0, 6, 0, 6)),
-        ("bin", "a b c", (1, 0, 2, 1)),
+        ("wer", "bin blue at f two now", "bin blue at f two now", (0, 0, 0, 6)),
+        ("wer", "bin blue at f two now", "bin blue at s two now", (1, 0, 0, 6)),
+        ("wer", "bin blue at f two now", "bin blue at two now", (0, 1, 0, 6)),
+        ("wer", "bin blue at f two now", "", (0, 6, 0, 6)),
+        ("wer", "bin", "a b c", (1, 0, 2, 1)),
+        ("wer", "set white", "a set b c white d", (0, 0, 4, 2)),
+        ("cer", "bin blue", "bin blew", (2, 0, 0, 8)),
+        ("cer", "bin", "bins", (0, 0, 1, 3)),
+        ("cer", "set f", "setf", (0, 1, 0, 5)),
+        ("cer", "bin", "", (0, 3, 0, 3)),
     ],
 )
-def test_edit_counts(reference, hypothesis, counts):
-    found = METRICS["wer"].compute(Words(reference=reference, hypothesis=hypothesis))
-    assert found == dict(zip(("sub", "del", "ins", "words"), counts, strict=True))
+def test_edit_counts(name, reference, hypothesis, counts):
+    """Divided by the words, or characters, of the reference."""
+    found = METRICS[name].compute(Words(reference=reference, hypothesis=hypothesis))
+    assert found == dict(zip(("sub", "del", "ins", METRICS[name].per), counts, strict=True))
 
 
-@pytest.mark.parametrize(
-    ("reference", "hypothesis", "counts"),
-    [
-        ("bin blue", "bin blue", (0, 0, 0, 8)),
-        ("bin blue", "bin blew", (2, 0, 0, 8)),
-        ("bin", "bins", (0, 0, 1, 3)),
-        ("set f", "setf", (0, 1, 0, 5)),
-        ("bin", "", (0, 3, 0, 3)),
-    ],
-)
-def test_edits_of_characters(reference, hypothesis, counts):
-    found = METRICS["cer"].compute(Words(reference=reference, hypothesis=hypothesis))
-    assert found == dict(zip(("sub", "del", "ins", "chars"), counts, strict=True))
-
-
-@pytest.mark.parametrize(("heard", "value"), [("about", 100.0), ("above", 0.0), ("about it", 0.0), ("", 0.0)])
-def test_word_accuracy_is_all_or_nothing(heard, value):
-    assert METRICS["word_accuracy"].compute(Words(reference="about", hypothesis=heard)) == value
-
-
-def test_the_denominator_is_the_reference():
-    """Some published programs divide by the words of the hypothesis: 4 errors of 2 words would be 4 of 6."""
-    found = METRICS["wer"].compute(Words(reference="set white", hypothesis="a set b c white d"))
-    assert found == {"sub": 0, "del": 0, "ins": 4, "words": 2}
+def test_word_accuracy_is_all_or_nothing():
+    heard = ("about", "above", "about it", "")
+    found = [METRICS["word_accuracy"].compute(Words(reference="about", hypothesis=text)) for text in heard]
+    assert found == [100, 0, 0, 0]
 
 
 @pytest.mark.parametrize("name", ["wer", "cer", "word_accuracy"])

@@ -13,6 +13,7 @@ from functools import cache, reduce
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from docs.structure import arrows
 from v2sbench import cli
@@ -213,7 +214,7 @@ RUN = ROOT / "results/published/runs/demo-seen"
 @pytest.mark.skipif(not RUN.exists(), reason="no run of the demo is published")
 def test_the_published_run_is_of_these_recipes():
     """Its trainings were made by the profile's commands, by the values of cards and overrides that stand."""
-    lock = read_yaml(RUN / "dvc.lock")["stages"]
+    lock = YAML(typ="safe", pure=True).load(RUN / "dvc.lock")["stages"]
     for name, stage in stages("demo").items():
         assert lock[name]["cmd"] == stage["cmd"], name
         for file, keys in stage["params"].items():

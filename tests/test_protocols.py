@@ -56,35 +56,11 @@ def test_protocols_name_what_there_is():
     assert {rules.name for rules in PROTOCOLS.values() if rules.words == "heard"} == {"svts-2022"}
 
 
-def test_no_two_protocols_are_alike():
-    facts = [
-        {key: value for key, value in vars(rules).items() if key not in ("name", "description")}
-        for rules in PROTOCOLS.values()
-    ]
-    assert all(first != second for i, first in enumerate(facts) for second in facts[:i])
-
-
-# ---------------------------------------------------------------- which PESQ, which STOI
-
-
-@pytest.mark.parametrize(
-    ("rules", "metric", "value"),
-    [
-        (OURS, "pesq_wb", 1.083),
-        (OURS, "pesq_nb8", 1.666),
-        (MIRA, "pesq_raw8", 2.042),
-        (SVTS, "pesq_raw8", 2.042),
-        (SVTS, "pesq_nb8", 1.666),
-        (SVTS, "pesq_wb", 1.083),
-        (VCA, "pesq_nb8", 1.666),
-        (LIP2WAV, "pesq_nb", 1.607),
-    ],
-)
-def test_one_pair_has_another_pesq_by_every_protocol(pesq_pair, rules, metric, value):
-    reference, babble = (soundfile.read(path, dtype="float32")[0] for path in pesq_pair)
-    assert metric in rules.metrics
-    pair = Pair.of((reference, RATE), (babble, RATE), rules)
-    assert METRICS[metric].compute(pair) == pytest.approx(value, abs=1e-3)
+def test_every_protocol_has_the_pesqs_of_its_program():
+    """One pair has five values, 1.08 to 2.04: see test_metrics."""
+    found = [[name for name in rules.metrics if name.startswith("pesq")] for rules in (OURS, MIRA, SVTS, VCA, LIP2WAV)]
+    ours, svts = ["pesq_wb", "pesq_nb8"], ["pesq_raw8", "pesq_nb8", "pesq_wb"]
+    assert found == [ours, ["pesq_raw8"], svts, ["pesq_nb8"], ["pesq_nb"]]
 
 
 def test_the_stoi_of_2020_overflows(pesq_pair):
@@ -127,8 +103,6 @@ def test_a_pair_is_cut_by_the_rules():
     wave = voice(1.0)
     shorter = Pair.of((wave, RATE), (noisy(wave, 20)[:-160], RATE), VCA)
     assert (len(shorter.reference), shorter.padded) == (RATE - 160, 0)
-    longer = Pair.of((wave[:-160], RATE), (noisy(wave, 20), RATE), VCA)
-    assert not longer.reference[-160:].any()
 
 
 # ---------------------------------------------------------------- failures
@@ -170,13 +144,6 @@ def test_a_missing_clip_is_counted_by_all(rules, gone):
         assert found.value is not None
 
 
-@pytest.mark.parametrize("rules", PROTOCOLS.values(), ids=lambda item: item.name)
-def test_what_fails_elsewhere_is_counted_by_all(rules):
-    assert column(rules, "stoi", []).n_failed == 0
-    found = column(rules, "stoi", [{"clip": "a", "stoi": 0.5}, {"clip": "b", "errors": {"stoi": "too-short"}}])
-    assert (found.value, found.n, found.n_failed, found.floored) == (0.5, 1, 1, 0.25)
-
-
 # ---------------------------------------------------------------- words
 
 
@@ -195,11 +162,8 @@ def test_whose_words_divide_and_what_is_averaged(rules, one, both):
     """4 errors around 2 words, alone and beside 1 error in 6; two programs divide by the 6 words of the transcript."""
     assert column(rules, "wer", heard(WHITE)).value == pytest.approx(one)
     assert column(rules, "wer", heard(WHITE, BLUE)).value == pytest.approx(both)
-
-
-def test_an_empty_transcript_counts_as_one_word_where_it_divides():
-    lines = heard(Words(reference=BLUE.reference, hypothesis=""))
-    assert [column(rules, "wer", lines).value for rules in (OURS, MIRA, SVTS)] == [100, 600, 600]
+    nothing = heard(Words(reference=BLUE.reference, hypothesis=""))  # counts as one word where it divides
+    assert column(rules, "wer", nothing).value == (600 if rules in (MIRA, SVTS) else 100)
 
 
 def test_one_word_heard_as_one_word_is_one_minus_word_accuracy():
@@ -268,10 +232,3 @@ def test_the_floor_of_a_rate_needs_the_words_that_were_to_be_said():
     assert column(OURS, "wer", lines).floored is None
     assert column(OURS, "wer", lines, {"lost": 4}).floored == pytest.approx(100 * (1 + 4) / 10)
     assert column(VCA, "wer", lines).floored == pytest.approx((100 / 6 + 100) / 2), "a mean of rates needs none"
-
-
-def test_characters_have_their_own_count():
-    lines = [{"clip": "c", "cer": METRICS["cer"].compute(BLUE)}]
-    assert lines[0]["cer"] == {"sub": 1, "del": 0, "ins": 0, "chars": 21}
-    assert column(OURS, "cer", lines).value == pytest.approx(100 / 21)
-    assert column(OURS, "cer", [{"clip": "c", "cer": {"sub": 0, "del": 21, "ins": 0, "chars": 21}}]).value == 100

@@ -95,12 +95,6 @@ def test_missing_clips_are_listed_and_counted(two, capsys):
     assert read_scores(two / "o.jsonl")[0]["status"] == "missing"
 
 
-def test_the_references_as_a_system_of_their_own(two, capsys):
-    pytest.importorskip("pocketsphinx", reason="pocketsphinx is not installed")
-    said(capsys, "score --wavs a --refs refs --grammar grid --metrics wer --truth --out o")
-    assert {path.name for path in (two / "o").glob("*.jsonl")} == {"a.jsonl", f"{GROUND_TRUTH}.jsonl"}
-
-
 # ---------------------------------------------------------------- doubts
 
 
@@ -124,6 +118,7 @@ def test_exchanged_folders_are_told_by_what_is_understood(two, capsys, monkeypat
     (two / "bbaf2n.wav").rename(two / "clean" / "bbaf2n.wav")
     line = "score --grammar grid --metrics wer --asr ear --truth --out o"
     assert "exchanged" in said(capsys, f"{line} --wavs clean --refs b").err
+    assert {path.name for path in (two / "o").glob("*.jsonl")} == {"clean.jsonl", f"{GROUND_TRUTH}.jsonl"}
     assert "exchanged" not in said(capsys, f"{line}2 --wavs b --refs clean").err
     asr.recogniser.cache_clear()
 
@@ -198,19 +193,14 @@ def test_own_systems_of_a_split(project, capsys, monkeypatch):
         ("x", "needs --split"),
         ("--name a --refs refs", "names the system of --wavs"),
         ("--system a --refs refs", "takes NAME=DIR, not 'a'"),
-        ("--system a= --refs refs", "takes NAME=DIR, not 'a='"),
-        ("--system a=a --system a=b --refs refs", "two systems are called 'a'"),
         ("--wavs a --system a=b --refs refs", "two systems are called 'a'"),
         ("--system ground-truth=a --refs refs --truth", "two systems are called 'ground-truth'"),
         ("--system a=nowhere --refs refs", "no folder nowhere"),
-        ("--wavs a --refs nowhere", "no folder nowhere"),
         ("--wavs a --refs refs --name x/y", "cannot name a system"),
-        ("--wavs a --refs refs --name ..", "cannot name a system"),
         ("--split grid4-seen", "name a SYSTEM, --wavs DIR or --system NAME=DIR"),
         ("--split grid4-sen x", "did you mean 'grid4-seen'"),
         ("--split grid4-seen --truth --wavs a", "--truth does not go with --split"),
         ("--split grid4-seen --system noise=a", "one of this project's own systems"),
-        ("--split grid4-seen --wavs a --name v2a-mine", "one of this project's own systems"),
         ("--system a=a --system b=b --refs refs --out a/s1/bbaf2n.wav", "must be a folder"),
         ("--wavs a --refs refs --protocol v2sbench-1,svts", "did you mean 'svts-2022'"),
         ("--wavs a --refs refs --protocol ,", "names nothing"),

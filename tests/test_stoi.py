@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pystoi
 import pytest
@@ -79,7 +77,7 @@ def test_silence_is_decided_by_the_reference():
     assert intelligibility(reference, loud_tail, 16_000).stoi > 0.99
 
 
-@pytest.mark.parametrize("samples", [0, 1, 255, 256, 257, 4_000])
+@pytest.mark.parametrize("samples", [0, 1, 256, 4_000])
 def test_too_few_frames_are_an_error_not_a_score(samples):
     wave = voice(1.0, rate=10_000)[:samples]
     with pytest.raises(UnusableError, match="too-short"):
@@ -89,18 +87,9 @@ def test_too_few_frames_are_an_error_not_a_score(samples):
 def test_the_limit_is_thirty_joined_frames():
     wave = np.random.default_rng(0).standard_normal(HOP * (SEGMENT + 1) + 129)
     assert intelligibility(wave, wave, 10_000).stoi == pytest.approx(1)
-    assert pystoi.stoi(wave, wave, 10_000) == pytest.approx(1)
     shorter = wave[: len(wave) - HOP]
     with pytest.raises(UnusableError, match="too-short"):
         intelligibility(shorter, shorter, 10_000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert pystoi.stoi(shorter, shorter, 10_000) == 1e-5
-
-
-def test_lengths_must_be_equal():
-    with pytest.raises(ValueError, match="equally long"):
-        intelligibility(np.ones(5_000), np.ones(5_001), 10_000)
 
 
 # ---------------------------------------------------------------- aligned in time
@@ -152,7 +141,9 @@ def test_further_than_a_picture_is_not_searched(pesq_pair):
     assert found.stoi_shift == pytest.approx(0.04)
 
 
-def test_aligned_measures_fail_as_the_plain_ones_do():
+def test_unequal_lengths_and_too_few_frames_are_refused():
+    with pytest.raises(ValueError, match="equally long"):
+        intelligibility(np.ones(5_000), np.ones(5_001), 10_000)
     with pytest.raises(UnusableError, match="too-short"):
         aligned(voice(0.3), voice(0.3), 16_000)
     with pytest.raises(ValueError, match="equally long"):

@@ -94,12 +94,19 @@ class Table(Sequence[str]):
         if isinstance(index, slice):
             return [self[at] for at in range(*index.indices(len(self)))]
         at = range(len(self))[index]  # IndexError as of any sequence
-        return self._map[self._ends[at] + 1 : self._ends[at + 1]].decode()
+        return self._text(at, at + 1)
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), BLOCK):
             stop = min(start + BLOCK, len(self))
-            yield from self._map[self._ends[start] + 1 : self._ends[stop]].decode().split("\n")
+            yield from self._text(start, stop).split("\n")
+
+    def _text(self, start: int, stop: int) -> str:
+        """Lines of the table, as one text; UseError where they are no UTF-8."""
+        try:
+            return self._map[self._ends[start] + 1 : self._ends[stop]].decode()
+        except UnicodeDecodeError as error:
+            raise UseError(f"{self.path} is damaged (no UTF-8: {error.reason}); make it again") from None
 
     def find(self, key: str) -> str | None:
         """The line whose first cell is `key`, in a table sorted by it; None where there is none."""
