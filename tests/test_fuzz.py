@@ -144,14 +144,7 @@ def bounded(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
-TO_MEND = {"baseline/*[a-z].csv", "baseline/*.utterances.tsv", "baseline/*.spread.csv", "results/sources.bib",
-           "models/weights/*/*.tsv"}  # fmt: skip
-"""Targets with known tracebacks: bytes that are no UTF-8, and messages of two lines."""
-
-
-@pytest.mark.parametrize(
-    "target", [pytest.param(key, marks=[pytest.mark.xfail] if key in TO_MEND else []) for key in TARGETS]
-)
+@pytest.mark.parametrize("target", TARGETS)
 def test_a_value_or_one_line(target: str, place: Path, bounded: None) -> None:
     path = min(path for path in place.glob(target) if "spread" not in path.name or "spread" in target)
     good, faults = path.read_bytes(), []

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from v2sbench.runtime import UseError
+from v2sbench.runtime import UseError, below
 from v2sbench.runtime.systems import REFERENCES, recipe_of, seed_of, training
 
 CLIPS = Path("clips")
@@ -60,7 +60,7 @@ def names_in(text: str | None) -> tuple[str, ...]:
 
 def need_split(name: str) -> Path:
     """The folder of a prepared split; UseError with the command that prepares it."""
-    folder = SPLITS / name
+    folder = below(SPLITS, name)
     if not (folder / "split.tsv").exists():
         from v2sbench.corpora import split
 
@@ -113,6 +113,7 @@ def trainings_of(name: str, folder: Path, seed: int | None = None, ending: str =
 
     seed: only this one, whether or not it is there.
     """
+    below(folder, name)
     if seed is not None:
         return [training(name, seed)]
     found = [path.name.removesuffix(ending) for path in folder.glob(f"{name}.seed*{ending}")]

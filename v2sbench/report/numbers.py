@@ -13,6 +13,7 @@ from v2sbench.report import charts
 from v2sbench.report.breakdown import SLOTS, slots, speakers
 from v2sbench.results import Measured, Table, layout, wording
 from v2sbench.results.table import Row
+from v2sbench.runtime import UseError
 from v2sbench.runtime.systems import Variant, seed_of
 from v2sbench.scoring.metrics import METRICS
 
@@ -231,11 +232,15 @@ def logs(table: Table) -> dict[tuple[str, str], dict[str, list[tuple[float, floa
         path = MODELS / "weights" / table.split / f"{name}.tsv"
         if not variant or not path.is_file():
             continue
-        for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
-            for column in LOGGED:
-                if line.get(column):
-                    points = found.setdefault((variant.model, column), {}).setdefault(name, [])
-                    points.append((float(line["step"]), float(line[column])))
+        try:
+            for line in csv.DictReader(path.read_text(encoding="utf-8").splitlines(), delimiter="\t"):
+                for column in LOGGED:
+                    if line.get(column):
+                        points = found.setdefault((variant.model, column), {}).setdefault(name, [])
+                        points.append((float(line["step"]), float(line[column])))
+        except (csv.Error, KeyError, TypeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise UseError(f"{path} is no training log ({said}); train again, or remove it") from None
     return found
 
 

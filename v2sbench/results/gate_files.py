@@ -84,10 +84,10 @@ def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
     path = baseline / f"{split}.csv"
     if not path.is_file():
         raise UseError(f"no baseline {path}; run `v2sbench accept {split} --why REASON` to make one")
-    text = path.read_text(encoding="utf-8")
-    comments = [line[2:].partition(":") for line in text.splitlines() if line.startswith("# ")]
-    head = {key: said.strip() for key, _, said in comments}
     try:
+        text = path.read_text(encoding="utf-8")
+        comments = [line[2:].partition(":") for line in text.splitlines() if line.startswith("# ")]
+        head = {key: said.strip() for key, _, said in comments}
         types = {"value": float, "n": int, "n_failed": int}
         body = "\n".join(line for line in text.splitlines() if not line.startswith("# "))
         cells = pd.read_csv(io.StringIO(body), dtype=types, keep_default_na=False).set_index(KEY)[FIELDS]
@@ -105,7 +105,7 @@ def read_baseline(split: str, baseline: Path = BASELINE) -> Baseline:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise UseError(
-            f"{path} is damaged ({error}); take it back from git, or remove it and run v2sbench accept {split}"
+            f"{path} is damaged ({_line(error)}); take it back from git, or remove it and run v2sbench accept {split}"
         ) from None
 
 
@@ -119,8 +119,8 @@ def read_utterances(split: str, baseline: Path = BASELINE) -> Any:
     path = baseline / f"{split}.utterances.tsv"
     if not path.is_file():
         return None
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         if len({line.count("\t") for line in text.splitlines()}) != 1:
             raise ValueError("lines of different lengths")
         types = dict.fromkeys(["system", "clip", *DIGESTS], str)
@@ -129,7 +129,7 @@ def read_utterances(split: str, baseline: Path = BASELINE) -> Any:
         metrics = [name for name in frame if name not in DIGESTS]
         return frame.astype(dict.fromkeys(metrics, float)).fillna(dict.fromkeys(frame.columns.difference(metrics), ""))
     except (KeyError, ValueError) as error:
-        raise UseError(f"{path} is damaged ({error}); take it back from git") from None
+        raise UseError(f"{path} is damaged ({_line(error)}); take it back from git") from None
 
 
 def write_utterances(split: str, scores: Any, baseline: Path = BASELINE) -> None:
@@ -156,13 +156,18 @@ def read_spread(split: str, baseline: Path = BASELINE) -> Any:
             raise ValueError("no numbers, or one that is none")
         return frame
     except (KeyError, TypeError, ValueError) as error:
-        raise UseError(f"{path} is damaged ({error}); take it back from git") from None
+        raise UseError(f"{path} is damaged ({_line(error)}); take it back from git") from None
 
 
 def write_spread(split: str, spread: Any, baseline: Path = PUBLISHED) -> None:
     """Write a data frame of SPREAD."""
     with atomic(baseline / f"{split}.spread.csv") as draft:
         spread[SPREAD].to_csv(draft, index=False, float_format="%.12g", lineterminator="\n")
+
+
+def _line(error: Exception) -> str:
+    """An error's message in one line."""
+    return " ".join(str(error).split())
 
 
 def author() -> str:

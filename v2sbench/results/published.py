@@ -115,6 +115,8 @@ def read_sources(path: Path = SOURCES) -> list[str]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UseError(f"no file {path}; run from the project's root") from None
+    except UnicodeDecodeError as error:
+        raise UseError(f"{path} is not UTF-8 ({error})") from None
     return re.findall(r"^@\w+\{\s*([^,\s]+)\s*,", text, re.MULTILINE)
 
 
