@@ -384,7 +384,7 @@ def test_the_same_audio_with_other_scores_fails_the_first_question(seeds: tuple[
     found = held(measured, folder)
     assert kinds(found) == {(f"{TUNED}.seed2", "stoi"): SCORING}
     assert "1. The same audio scores otherwise" in report(found)
-    assert "the scoring has changed: 1 cells" in summary(found)
+    assert "the scoring has changed: 1 cell of" in summary(found)
     assert "10 of 10 cells lie within the spread of 5 trainings" in summary(found)
 
 

@@ -19,7 +19,8 @@ def summary(checked: Checked) -> str:
     scoring = [change for change in checked.changes if change.kind == SCORING]
     others = [change for change in checked.changes if change.kind != SCORING]
     if scoring:
-        said = f"the scoring has changed: {len(scoring)} cells differ on the same audio"
+        cells_off = f"{len(scoring)} cell{'s' if len(scoring) > 1 else ''}"
+        said = f"the scoring has changed: {cells_off} of the same audio"
     elif checked.same:
         said = f"the scoring is the same on the {checked.same} utterances with the same audio"
     else:
