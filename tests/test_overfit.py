@@ -21,7 +21,9 @@ def profile(folder: Path) -> Path:
 
     path = folder / "tiny.yaml"
     params = read_yaml(Path(__file__).parent.parent / "profiles/matrix.yaml")
-    YAML().dump({**params, "override": {"mel-s": SMALL, "wave": SMALL_WAVE}}, path)
+    yaml = YAML()
+    yaml.representer.ignore_aliases = lambda *_: True
+    yaml.dump({**params, "override": {"mel-s": SMALL, "wave": SMALL_WAVE}}, path)
     return path
 
 
