@@ -37,7 +37,7 @@ from v2sbench.runtime import UseError, rng
 from v2sbench.scoring.scores import read_scores
 from v2sbench.tools.sweep import read_sweep
 
-COUNT = int(os.environ.get("V2S_FUZZ", "25"))
+COUNT = int(os.environ.get("V2S_FUZZ", "10"))
 SECONDS, MEMORY = 20.0, 4 << 30
 """Of one mutation; on a busy machine a good file takes well below a second."""
 HOSTILE = (

@@ -96,6 +96,7 @@ def worse(name: str, change: str, found: Mapping[str, Mapping[str, float]]) -> f
     return (found["as stored"][name] - found[change][name]) / way
 
 
+@pytest.mark.slow
 def test_the_page_says_what_every_metric_does() -> None:
     lines = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
     heading, _, *rows = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
